@@ -1,0 +1,18 @@
+//! The guest agent as a library: what `main` starts, and what the tests drive
+//! without a guest. Must not know the host: no hypervisor, no container engine.
+
+pub mod config;
+pub mod init;
+pub mod logger;
+pub mod os;
+pub mod panic;
+pub mod procfs;
+pub mod reaper;
+pub mod report;
+pub mod rpc;
+pub mod run;
+pub mod sandbox;
+pub mod server;
+
+/// Version of the agent, as `Version` answers it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,147 @@
+//! What the agent asks of the operating system, behind one narrow trait, so that
+//! the code of process 1 runs in tests without being root or process 1.
+//!
+//! Reading files under /proc and /sys is not here: that harms nobody.
+
+mod linux;
+mod recorder;
+
+use std::io;
+use std::path::Path;
+
+pub use linux::Linux;
+pub use recorder::Recorder;
+
+/// One mount to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mount<'a> {
+    /// Device or name.
+    pub source: &'a str,
+    /// Where.
+    pub target: &'a Path,
+    /// Filesystem type; empty for a bind mount.
+    pub fstype: &'a str,
+    /// Options as mount(8) writes them: those the kernel has flags for (`nosuid`,
+    /// `nodev`, `noexec`, `ro`, `relatime`, `noatime`, `strictatime`, `bind`,
+    /// `rbind`, `remount`), the rest goes to the filesystem.
+    pub options: &'a str,
+}
+
+/// The operating system, as far as the agent changes it.
+pub trait Os: Send + Sync {
+    /// Mounts a filesystem.
+    ///
+    /// # Errors
+    ///
+    /// As mount(2).
+    fn mount(&self, mount: &Mount<'_>) -> io::Result<()>;
+
+    /// Unmounts what is mounted last at `target`; with `lazily`, as soon as nobody
+    /// uses it.
+    ///
+    /// # Errors
+    ///
+    /// As umount2(2).
+    fn unmount(&self, target: &Path, lazily: bool) -> io::Result<()>;
+
+    /// Makes a folder, and its parents, with the given permission bits. One that is
+    /// there already is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// As mkdir(2).
+    fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
+
+    /// Sets permission bits.
+    ///
+    /// # Errors
+    ///
+    /// As chmod(2).
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()>;
+
+    /// Gives a folder to a group: members may write, and what they make belongs to
+    /// the group too.
+    ///
+    /// # Errors
+    ///
+    /// As chown(2) and chmod(2).
+    fn set_group(&self, path: &Path, group: u32) -> io::Result<()>;
+
+    /// Makes a symbolic link. Whatever is at `link` already is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// As symlink(2).
+    fn link(&self, target: &Path, link: &Path) -> io::Result<()>;
+
+    /// Reads a small file.
+    ///
+    /// # Errors
+    ///
+    /// As read(2).
+    fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    ///
+    /// As write(2).
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Becomes session leader and takes `terminal` as controlling terminal and as
+    /// standard input, output and error.
+    ///
+    /// # Errors
+    ///
+    /// As open(2), or the ioctl.
+    fn take_terminal(&self, terminal: &Path) -> io::Result<()>;
+
+    /// Sets the host name.
+    ///
+    /// # Errors
+    ///
+    /// As sethostname(2).
+    fn set_hostname(&self, name: &str) -> io::Result<()>;
+
+    /// Brings a network link up.
+    ///
+    /// # Errors
+    ///
+    /// As the ioctl; `ENODEV` without that link.
+    fn bring_up_link(&self, name: &str) -> io::Result<()>;
+
+    /// Sets a variable of this process' environment. Only before threads start.
+    fn set_env(&self, name: &str, value: &str);
+
+    /// Sets the wall clock.
+    ///
+    /// # Errors
+    ///
+    /// As clock_settime(2).
+    fn set_clock(&self, seconds: i64, microseconds: i64) -> io::Result<()>;
+
+    /// Feeds the kernel's random pool, counts the bytes as fully random and has the
+    /// generator take them in at once.
+    ///
+    /// # Errors
+    ///
+    /// As write(2) and the ioctls.
+    fn reseed_random(&self, data: &[u8]) -> io::Result<()>;
+
+    /// Whether this process is in the machine's first process namespace. Where it
+    /// is not, there are filesystems that others still use.
+    fn owns_machine(&self) -> bool;
+
+    /// Sends SIGKILL to every process but this one.
+    fn kill_all(&self);
+
+    /// Writes all cached data out.
+    fn sync(&self);
+
+    /// Powers the machine off. Returns only when that fails.
+    ///
+    /// # Errors
+    ///
+    /// As reboot(2).
+    fn power_off(&self) -> io::Result<()>;
+}

@@ -1,0 +1,191 @@
+//! Collects ended child processes. As process 1 the agent inherits every orphan and
+//! must collect them all, yet a child that some part of the agent waits for must
+//! report its status there. So there is one collector, and whoever starts a child
+//! starts it here and gets told.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// Output of a command beyond this is cut off.
+const LARGEST_OUTPUT: u64 = 256 << 10;
+
+/// Which processes are collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All children, orphans too: for process 1.
+    Everything,
+    /// Only children that were started here: for a service, and for tests that
+    /// share a process with others.
+    OwnChildren,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit status, or 128 plus the signal that ended it.
+    pub code: i32,
+}
+
+/// What a command left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub exit: Exit,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// The collector.
+#[derive(Debug)]
+pub struct Reaper {
+    scope: Scope,
+    /// Also held while a child starts, so that a child is known before it can be
+    /// collected.
+    waiting: Mutex<BTreeMap<i32, oneshot::Sender<Exit>>>,
+}
+
+impl Reaper {
+    /// A collector that does nothing yet.
+    #[must_use]
+    pub fn new(scope: Scope) -> Self {
+        Self { scope, waiting: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Collects in the background from now on. Must be called within a runtime.
+    ///
+    /// # Errors
+    ///
+    /// When SIGCHLD can't be received.
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
+        let mut ended = signal(SignalKind::child())?;
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            // Orphans may have ended before the signal was listened to.
+            this.collect();
+            while ended.recv().await.is_some() {
+                this.collect();
+            }
+        });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, oneshot::Sender<Exit>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Collects all that have ended.
+    pub fn collect(&self) {
+        let mut waiting = self.lock();
+        match self.scope {
+            Scope::Everything => while self.collect_one(&mut waiting, None) {},
+            Scope::OwnChildren => {
+                let known: Vec<i32> = waiting.keys().copied().collect();
+                for pid in known {
+                    self.collect_one(&mut waiting, Some(Pid::from_raw(pid)));
+                }
+            }
+        }
+    }
+
+    /// Whether there may be more.
+    fn collect_one(
+        &self,
+        waiting: &mut BTreeMap<i32, oneshot::Sender<Exit>>,
+        which: Option<Pid>,
+    ) -> bool {
+        let (pid, exit) = match waitpid(which, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => (pid, Exit { code }),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Exit { code: 128 + signal as i32 }),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return false,
+            Err(Errno::EINTR) => return true,
+            Err(errno) => {
+                log::warn!("can't wait for ended processes: {errno}");
+                return false;
+            }
+            // Stopped or continued children are not asked for.
+            Ok(_) => return true,
+        };
+        match waiting.remove(&pid.as_raw()) {
+            // The one who waited may have given up; the process is collected anyway.
+            Some(waiter) => drop(waiter.send(exit)),
+            None => log::debug!("collected the orphan {pid}"),
+        }
+        true
+    }
+
+    /// Starts a child. The receiver gets its end; the child must not be waited for
+    /// in any other way.
+    ///
+    /// # Errors
+    ///
+    /// When the program can't be started.
+    pub fn spawn(&self, command: &mut Command) -> io::Result<(Child, oneshot::Receiver<Exit>)> {
+        let mut waiting = self.lock();
+        let child = command.spawn()?;
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let (sender, receiver) = oneshot::channel();
+        waiting.insert(pid, sender);
+        Ok((child, receiver))
+    }
+
+    /// Runs a command to its end, and kills it when that takes longer than
+    /// `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// When the program can't be started, or `TimedOut`.
+    pub async fn run(&self, command: &mut Command, deadline: Duration) -> io::Result<Finished> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (mut child, ended) = self.spawn(command)?;
+        let stdout = read_in_background(child.stdout.take());
+        let stderr = read_in_background(child.stderr.take());
+        match tokio::time::timeout(deadline, ended).await {
+            Ok(Ok(exit)) => {
+                // A grandchild may keep the pipes open for longer than we care.
+                let both = async { (stdout.await, stderr.await) };
+                match tokio::time::timeout(deadline, both).await {
+                    Ok((Ok(stdout), Ok(stderr))) => Ok(Finished { exit, stdout, stderr }),
+                    _ => Err(io::ErrorKind::TimedOut.into()),
+                }
+            }
+            Ok(Err(_)) => Err(io::Error::other("the collector of processes has gone")),
+            Err(_) => {
+                if let Ok(pid) = i32::try_from(child.id()) {
+                    let waiting = self.lock();
+                    // Still in the table means not collected, so the number is its own.
+                    if waiting.contains_key(&pid) {
+                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                    }
+                }
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+}
+
+fn read_in_background(pipe: Option<impl Read + Send + 'static>) -> tokio::task::JoinHandle<String> {
+    tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // A broken pipe just ends the text.
+            let _ = pipe.by_ref().take(LARGEST_OUTPUT).read_to_end(&mut bytes);
+            let _ = io::copy(&mut pipe, &mut io::sink());
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests;

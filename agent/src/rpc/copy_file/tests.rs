@@ -1,0 +1,163 @@
+//! Files come out as asked, and no request leads out of the folder.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+
+struct Folder {
+    /// The folder above, where an attack would land.
+    outer: TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self { outer: tempfile::tempdir().unwrap() };
+        fs::create_dir(folder.root()).unwrap();
+        fs::write(folder.outer.path().join("secret"), "untouched").unwrap();
+        folder
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        self.outer.path().join("shared")
+    }
+
+    fn request(&self, name: &str, data: &[u8]) -> CopyFileRequest {
+        CopyFileRequest {
+            path: self.root().join(name).display().to_string(),
+            file_size: i64::try_from(data.len()).unwrap(),
+            file_mode: libc::S_IFREG | 0o640,
+            dir_mode: 0o711,
+            uid: -1,
+            gid: -1,
+            data: data.to_vec(),
+            ..CopyFileRequest::default()
+        }
+    }
+
+    fn copy(&self, request: &CopyFileRequest) -> Result<(), Fault> {
+        copy(&self.root(), request)
+    }
+
+    fn check_untouched(&self) {
+        let mut names: Vec<_> = fs::read_dir(self.outer.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["secret", "shared"]);
+        assert_eq!(fs::read_to_string(self.outer.path().join("secret")).unwrap(), "untouched");
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_file_in_new_folders() {
+    let folder = Folder::new();
+    folder.copy(&folder.request("a/..data/c", b"text")).unwrap();
+    let file = folder.root().join("a/..data/c");
+    assert_eq!(fs::read(&file).unwrap(), b"text");
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o640, 0o711));
+    folder.copy(&folder.request("a/..data/c", b"new")).unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"new");
+    folder.copy(&folder.request("empty", b"")).unwrap();
+    assert_eq!(fs::read(folder.root().join("empty")).unwrap(), b"");
+}
+
+#[test]
+fn chunks_appear_only_when_whole() {
+    let folder = Folder::new();
+    let whole = folder.request("f", b"0123456789");
+    let chunk =
+        |offset: i64, data: &[u8]| CopyFileRequest { offset, data: data.to_vec(), ..whole.clone() };
+    let late = folder.copy(&chunk(4, b"4567"));
+    assert!(matches!(late, Err(Fault::FailedPrecondition(_))), "{late:?}");
+    folder.copy(&chunk(0, b"0123")).unwrap();
+    assert!(!folder.root().join("f").exists());
+    let gap = folder.copy(&chunk(6, b"6789"));
+    assert!(matches!(gap, Err(Fault::FailedPrecondition(_))), "{gap:?}");
+    folder.copy(&chunk(4, b"4567")).unwrap();
+    folder.copy(&chunk(4, b"4567")).unwrap();
+    folder.copy(&chunk(8, b"89")).unwrap();
+    assert_eq!(fs::read(folder.root().join("f")).unwrap(), b"0123456789");
+    let names = fs::read_dir(folder.root()).unwrap().count();
+    assert_eq!(names, 1, "nothing temporary is left");
+}
+
+#[test]
+fn folders_and_links() {
+    let folder = Folder::new();
+    let mut request = folder.request("d", b"");
+    request.file_mode = libc::S_IFDIR | 0o1777;
+    folder.copy(&request).unwrap();
+    folder.copy(&request).unwrap();
+    assert_eq!(mode(&folder.root().join("d")), 0o1777);
+
+    let mut request = folder.request("d/link", b"/somewhere/else");
+    request.file_mode = libc::S_IFLNK | 0o777;
+    folder.copy(&request).unwrap();
+    request.data = b"other".to_vec();
+    folder.copy(&request).unwrap();
+    assert_eq!(fs::read_link(folder.root().join("d/link")).unwrap(), Path::new("other"));
+
+    let blocked = folder.copy(&folder.request("d", b"x"));
+    assert!(matches!(blocked, Err(Fault::FailedPrecondition(_))), "{blocked:?}");
+}
+
+#[test]
+fn no_path_leads_out() {
+    let folder = Folder::new();
+    symlink("..", folder.root().join("up")).unwrap();
+    symlink("../secret", folder.root().join("file")).unwrap();
+    symlink("/", folder.root().join("top")).unwrap();
+    symlink(".", folder.root().join("self")).unwrap();
+    let attack = |path: String| CopyFileRequest { path, ..folder.request("x", b"evil") };
+    let root = folder.root().display().to_string();
+    for path in [
+        format!("{root}/../secret"),
+        format!("{root}/a/../../secret"),
+        format!("{root}/up/secret"),
+        format!("{root}/up/new"),
+        format!("{root}/self/new"),
+        format!("{root}{root}/top/tmp/evil"),
+        format!("{root}/top/tmp/evil"),
+        format!("{root}-other/x"),
+        "/etc/evil".to_owned(),
+        "secret".to_owned(),
+        String::new(),
+        root.clone(),
+    ] {
+        match folder.copy(&attack(path.clone())) {
+            Err(Fault::InvalidArgument(_) | Fault::FailedPrecondition(_)) => {}
+            // The doubled path is an honest one: it stays below.
+            Ok(()) if path.starts_with(&format!("{root}{root}")) => {}
+            other => panic!("{path}: {other:?}"),
+        }
+        folder.check_untouched();
+    }
+    // The last step may be a link that is there: it is replaced, not followed.
+    folder.copy(&attack(format!("{root}/file"))).unwrap();
+    assert_eq!(fs::read(folder.root().join("file")).unwrap(), b"evil");
+    folder.check_untouched();
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let folder = Folder::new();
+    let good = folder.request("f", b"data");
+    let invalid = |request: CopyFileRequest| {
+        let outcome = folder.copy(&request);
+        assert!(matches!(outcome, Err(Fault::InvalidArgument(_))), "{outcome:?}");
+    };
+    invalid(CopyFileRequest { offset: -1, ..good.clone() });
+    invalid(CopyFileRequest { file_size: -1, ..good.clone() });
+    invalid(CopyFileRequest { file_size: 3, ..good.clone() });
+    invalid(CopyFileRequest { offset: i64::MAX, ..good.clone() });
+    invalid(CopyFileRequest { file_mode: libc::S_IFBLK | 0o600, ..good.clone() });
+    invalid(CopyFileRequest { file_mode: libc::S_IFIFO | 0o600, ..good });
+}

@@ -1,0 +1,74 @@
+//! What can go wrong with a request, and the one place where that becomes a ttRPC
+//! status.
+
+use std::io;
+
+use ttrpc::Code;
+
+use crate::sandbox::StorageError;
+
+/// A request that was not carried out, and whose doing that is.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What the request names is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The request makes no sense.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// It has been done already.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// Not in this state of the guest.
+    #[error("{0}")]
+    FailedPrecondition(String),
+    /// Nobody does this here.
+    #[error("{0}")]
+    Unimplemented(String),
+    /// The guest failed.
+    #[error("{what}: {source}")]
+    Internal {
+        /// What could not be done.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Fault {
+    /// An operating system call that failed while doing `what`.
+    pub fn internal(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Internal { what, source }
+    }
+}
+
+impl From<StorageError> for Fault {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Driver(_) | StorageError::Type(_) => {
+                Self::Unimplemented(error.to_string())
+            }
+            StorageError::MountPoint(_) | StorageError::Option(_) => {
+                Self::InvalidArgument(error.to_string())
+            }
+            StorageError::Refused { target, source } => {
+                Self::Internal { what: format!("can't prepare the storage on {target}"), source }
+            }
+        }
+    }
+}
+
+impl From<Fault> for ttrpc::Error {
+    fn from(fault: Fault) -> Self {
+        let code = match fault {
+            Fault::NotFound(_) => Code::NOT_FOUND,
+            Fault::InvalidArgument(_) => Code::INVALID_ARGUMENT,
+            Fault::AlreadyExists(_) => Code::ALREADY_EXISTS,
+            Fault::FailedPrecondition(_) => Code::FAILED_PRECONDITION,
+            Fault::Unimplemented(_) => Code::UNIMPLEMENTED,
+            Fault::Internal { .. } => Code::INTERNAL,
+        };
+        Self::RpcStatus(ttrpc::get_status(code, fault.to_string()))
+    }
+}

@@ -1,0 +1,143 @@
+//! The services, one file a verb. This file says which RPC is served by what; a
+//! verb's file holds what it does. Verbs speak of the guest in plain errors
+//! ([`Fault`]); only [`Fault`] knows how those look on the wire.
+
+mod check;
+mod copy_file;
+mod create_sandbox;
+mod destroy_sandbox;
+mod fault;
+mod get_diagnostic_data;
+mod get_guest_details;
+mod get_metrics;
+mod reseed_random_dev;
+mod set_guest_date_time;
+mod version;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kata_agent_api::{agent, agent_ttrpc, csi, health, health_ttrpc, types};
+use protobuf::well_known_types::empty::Empty;
+use ttrpc::asynchronous::TtrpcContext;
+
+pub use fault::Fault;
+
+use crate::server::Agent;
+
+/// Serves both services.
+pub struct Service {
+    agent: Arc<Agent>,
+}
+
+impl Service {
+    /// Serves calls on behalf of `agent`.
+    #[must_use]
+    pub fn new(agent: Arc<Agent>) -> Self {
+        Self { agent }
+    }
+}
+
+/// Turns the table below into the service. A verb that has a module is served by
+/// its `call`; every other one answers that it is not implemented, by its name.
+macro_rules! agent_service {
+    (
+        served { $($verb:ident: $request:ty => $response:ty;)* }
+        absent { $($absent:ident $name:literal: $absent_request:ty => $absent_response:ty;)* }
+    ) => {
+        #[async_trait]
+        impl agent_ttrpc::AgentService for Service {
+            $(
+                async fn $verb(
+                    &self,
+                    _: &TtrpcContext,
+                    request: $request,
+                ) -> ttrpc::Result<$response> {
+                    log::debug!(concat!("request ", stringify!($verb)));
+                    Ok($verb::call(&self.agent, request).await?)
+                }
+            )*
+            $(
+                async fn $absent(
+                    &self,
+                    _: &TtrpcContext,
+                    _: $absent_request,
+                ) -> ttrpc::Result<$absent_response> {
+                    Err(Fault::Unimplemented(format!("this agent does not serve {}", $name)).into())
+                }
+            )*
+        }
+    };
+}
+
+agent_service! {
+    served {
+        copy_file: agent::CopyFileRequest => Empty;
+        create_sandbox: agent::CreateSandboxRequest => Empty;
+        destroy_sandbox: agent::DestroySandboxRequest => Empty;
+        get_diagnostic_data: agent::GetDiagnosticDataRequest => agent::GetDiagnosticDataResponse;
+        get_guest_details: agent::GuestDetailsRequest => agent::GuestDetailsResponse;
+        get_metrics: agent::GetMetricsRequest => agent::Metrics;
+        reseed_random_dev: agent::ReseedRandomDevRequest => Empty;
+        set_guest_date_time: agent::SetGuestDateTimeRequest => Empty;
+    }
+    absent {
+        add_arp_neighbors "AddARPNeighbors": agent::AddARPNeighborsRequest => Empty;
+        add_swap "AddSwap": agent::AddSwapRequest => Empty;
+        add_swap_path "AddSwapPath": agent::AddSwapPathRequest => Empty;
+        close_stdin "CloseStdin": agent::CloseStdinRequest => Empty;
+        create_container "CreateContainer": agent::CreateContainerRequest => Empty;
+        exec_process "ExecProcess": agent::ExecProcessRequest => Empty;
+        get_ip_tables "GetIPTables": agent::GetIPTablesRequest => agent::GetIPTablesResponse;
+        get_oom_event "GetOOMEvent": agent::GetOOMEventRequest => agent::OOMEvent;
+        get_volume_stats "GetVolumeStats":
+            agent::VolumeStatsRequest => csi::VolumeStatsResponse;
+        list_interfaces "ListInterfaces": agent::ListInterfacesRequest => agent::Interfaces;
+        list_routes "ListRoutes": agent::ListRoutesRequest => agent::Routes;
+        mem_agent_compact_set "MemAgentCompactSet": agent::MemAgentCompactConfig => Empty;
+        mem_agent_memcg_set "MemAgentMemcgSet": agent::MemAgentMemcgConfig => Empty;
+        mem_hotplug_by_probe "MemHotplugByProbe": agent::MemHotplugByProbeRequest => Empty;
+        online_cpu_mem "OnlineCPUMem": agent::OnlineCPUMemRequest => Empty;
+        pause_container "PauseContainer": agent::PauseContainerRequest => Empty;
+        read_stderr "ReadStderr": agent::ReadStreamRequest => agent::ReadStreamResponse;
+        read_stdout "ReadStdout": agent::ReadStreamRequest => agent::ReadStreamResponse;
+        remove_container "RemoveContainer": agent::RemoveContainerRequest => Empty;
+        remove_stale_virtiofs_share_mounts "RemoveStaleVirtiofsShareMounts":
+            agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
+        resize_volume "ResizeVolume": agent::ResizeVolumeRequest => Empty;
+        resume_container "ResumeContainer": agent::ResumeContainerRequest => Empty;
+        set_ip_tables "SetIPTables": agent::SetIPTablesRequest => agent::SetIPTablesResponse;
+        set_policy "SetPolicy": agent::SetPolicyRequest => Empty;
+        signal_process "SignalProcess": agent::SignalProcessRequest => Empty;
+        start_container "StartContainer": agent::StartContainerRequest => Empty;
+        stats_container "StatsContainer":
+            agent::StatsContainerRequest => agent::StatsContainerResponse;
+        tty_win_resize "TtyWinResize": agent::TtyWinResizeRequest => Empty;
+        update_container "UpdateContainer": agent::UpdateContainerRequest => Empty;
+        update_ephemeral_mounts "UpdateEphemeralMounts":
+            agent::UpdateEphemeralMountsRequest => Empty;
+        update_interface "UpdateInterface": agent::UpdateInterfaceRequest => types::Interface;
+        update_routes "UpdateRoutes": agent::UpdateRoutesRequest => agent::Routes;
+        wait_process "WaitProcess": agent::WaitProcessRequest => agent::WaitProcessResponse;
+        write_stdin "WriteStdin": agent::WriteStreamRequest => agent::WriteStreamResponse;
+    }
+}
+
+#[async_trait]
+impl health_ttrpc::Health for Service {
+    async fn check(
+        &self,
+        _: &TtrpcContext,
+        request: health::CheckRequest,
+    ) -> ttrpc::Result<health::HealthCheckResponse> {
+        Ok(check::call(&request))
+    }
+
+    async fn version(
+        &self,
+        _: &TtrpcContext,
+        _: health::CheckRequest,
+    ) -> ttrpc::Result<health::VersionCheckResponse> {
+        Ok(version::call())
+    }
+}

@@ -1,0 +1,190 @@
+//! The life of the agent from its first instruction to its last: arguments, init
+//! or service, the server, and the end. Knows no single RPC.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kata_agent_api::API_VERSION;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Sources};
+use crate::os::{Linux, Os};
+use crate::reaper::{Reaper, Scope};
+use crate::sandbox::Paths;
+use crate::server::{Agent, Server, ServerError};
+use crate::{VERSION, init, logger, panic};
+
+const USAGE: &str = "usage: kata-agent [--version] [--help] [-c|--config FILE]";
+
+/// How long a host gets to take the last answer before the machine stops.
+const LAST_ANSWER: Duration = Duration::from_millis(20);
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arguments {
+    /// Be the agent.
+    Run {
+        /// TOML file named on the command line.
+        config_file: Option<PathBuf>,
+    },
+    /// Print a text and end.
+    Print(String),
+}
+
+impl Arguments {
+    /// Reads the arguments (without the program's name). The kernel hands process 1
+    /// every parameter it does not know, so there nothing is an error.
+    ///
+    /// # Errors
+    ///
+    /// One sentence about the first argument that makes no sense.
+    pub fn parse(
+        arguments: impl Iterator<Item = OsString>,
+        process_one: bool,
+    ) -> Result<Self, String> {
+        let mut config_file = None;
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            match argument.to_str() {
+                Some("--version" | "-V") if !process_one => {
+                    return Ok(Self::Print(format!("kata-agent {VERSION} (API {API_VERSION})")));
+                }
+                Some("--help" | "-h") if !process_one => return Ok(Self::Print(USAGE.to_owned())),
+                Some("-c" | "--config") => match arguments.next() {
+                    Some(path) => config_file = Some(PathBuf::from(path)),
+                    None if process_one => {}
+                    None => return Err(format!("{} needs a file; {USAGE}", argument.display())),
+                },
+                Some(text) if text.starts_with("--config=") => {
+                    config_file = Some(PathBuf::from(&text["--config=".len()..]));
+                }
+                _ if process_one => {}
+                _ => return Err(format!("what is {:?}? {USAGE}", argument.display())),
+            }
+        }
+        Ok(Self::Run { config_file })
+    }
+}
+
+/// Runs the agent until it has been told to stop.
+pub fn run(config_file: Option<&Path>) -> ExitCode {
+    let process_one = std::process::id() == 1;
+    let os: Arc<dyn Os> = Arc::new(Linux);
+    panic::install(Arc::clone(&os), process_one);
+    let ended = prepare_and_serve(&os, process_one, config_file);
+    if process_one {
+        if let Err(error) = &ended {
+            panic::announce(&panic::Death {
+                headline: "the guest agent can't run".to_owned(),
+                location: None,
+                reasons: reasons(error.as_ref()),
+            });
+        }
+        panic::power_off(os.as_ref());
+    }
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("the guest agent can't run: {}", reasons(error.as_ref()).join(": "));
+            eprintln!("kata-agent: {}", reasons(error.as_ref()).join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes, outermost first.
+fn reasons(error: &dyn Error) -> Vec<String> {
+    let mut list = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        list.push(error.to_string());
+        cause = error.source();
+    }
+    list
+}
+
+fn prepare_and_serve(
+    os: &Arc<dyn Os>,
+    process_one: bool,
+    config_file: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
+    logger::install();
+    if process_one {
+        for problem in init::set_up(os.as_ref())? {
+            log::warn!("{problem}");
+        }
+    }
+    let sources = Sources::of_this_machine(config_file);
+    let (config, warnings) = Config::load(&sources)?;
+    logger::set_level(config.log_level);
+    for warning in warnings {
+        log::warn!("{warning}");
+    }
+    if config.log_vport > 0
+        && let Err(error) = logger::serve_on_vsock(config.log_vport)
+    {
+        log::warn!("no log on vsock port {}: {error}", config.log_vport);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(8)
+        .build()?;
+    let scope = if process_one { Scope::Everything } else { Scope::OwnChildren };
+    runtime.block_on(serve(Arc::clone(os), &config, scope))?;
+    Ok(())
+}
+
+async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), ServerError> {
+    let reaper = Arc::new(Reaper::new(scope));
+    reaper.start().map_err(ServerError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
+    let agent = Arc::new(Agent::new(os, reaper, Paths::default()));
+    let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
+    let why = tokio::select! {
+        () = agent.wait_for_end() => "the sandbox has been destroyed",
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    log::info!("{why}; the agent stops");
+    server.stop().await;
+    if scope == Scope::Everything {
+        // The last answer may still lie in the vsock device's queue, which is gone
+        // with the machine.
+        tokio::time::sleep(LAST_ANSWER).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str], process_one: bool) -> Result<Arguments, String> {
+        Arguments::parse(arguments.iter().map(OsString::from), process_one)
+    }
+
+    #[test]
+    fn arguments_of_a_service() {
+        assert_eq!(parse(&[], false), Ok(Arguments::Run { config_file: None }));
+        let with_file = Ok(Arguments::Run { config_file: Some("a.toml".into()) });
+        assert_eq!(parse(&["-c", "a.toml"], false), with_file);
+        assert_eq!(parse(&["--config=a.toml"], false), with_file);
+        let version = format!("kata-agent {VERSION} (API {API_VERSION})");
+        assert_eq!(parse(&["--version"], false), Ok(Arguments::Print(version)));
+        assert!(parse(&["--config"], false).unwrap_err().contains("needs a file"));
+        assert!(parse(&["single"], false).unwrap_err().contains("single"));
+    }
+
+    #[test]
+    fn process_one_takes_whatever_the_kernel_hands_over() {
+        let run = Ok(Arguments::Run { config_file: None });
+        assert_eq!(parse(&["single", "--version", "agent.x"], true), run);
+        assert_eq!(parse(&["-c"], true), run);
+    }
+}

@@ -1,0 +1,148 @@
+//! The ttRPC server and what its handlers share. Knows which services there are,
+//! not what they do.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kata_agent_api::{agent_ttrpc, health_ttrpc};
+use nix::time::{ClockId, clock_gettime};
+use tokio::sync::{Mutex, Notify};
+
+use crate::os::Os;
+use crate::reaper::Reaper;
+use crate::rpc::Service;
+use crate::sandbox::{Paths, Sandbox};
+
+/// What all handlers share.
+pub struct Agent {
+    /// The operating system.
+    pub os: Arc<dyn Os>,
+    /// Starts and collects processes.
+    pub reaper: Arc<Reaper>,
+    /// Folders to work in.
+    pub paths: Paths,
+    /// The sandbox, once there is one.
+    pub sandbox: Mutex<Option<Sandbox>>,
+    end: Notify,
+    ready_ns: OnceLock<u64>,
+    scrapes: AtomicU64,
+}
+
+impl Agent {
+    /// An agent without a sandbox.
+    #[must_use]
+    pub fn new(os: Arc<dyn Os>, reaper: Arc<Reaper>, paths: Paths) -> Self {
+        Self {
+            os,
+            reaper,
+            paths,
+            sandbox: Mutex::new(None),
+            end: Notify::new(),
+            ready_ns: OnceLock::new(),
+            scrapes: AtomicU64::new(0),
+        }
+    }
+
+    /// Asks for the end of the agent.
+    pub fn end(&self) {
+        self.end.notify_one();
+    }
+
+    /// Waits until [`Agent::end`] has been called.
+    pub async fn wait_for_end(&self) {
+        self.end.notified().await;
+    }
+
+    /// Nanoseconds since boot when the server began to listen; 0 before.
+    #[must_use]
+    pub fn ready_ns(&self) -> u64 {
+        self.ready_ns.get().copied().unwrap_or(0)
+    }
+
+    /// Counts one reading of the metrics and returns how many there were.
+    pub fn count_scrape(&self) -> u64 {
+        self.scrapes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Why the agent does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address can't be listened on.
+    #[error(
+        "can't listen on {address}{}",
+        if .address.starts_with("vsock:") {
+            "; is vsock built into the guest kernel (CONFIG_VSOCKETS, CONFIG_VIRTIO_VSOCKETS)?"
+        } else {
+            ""
+        }
+    )]
+    Listen {
+        /// As configured.
+        address: String,
+        /// What the server says.
+        source: ttrpc::Error,
+    },
+    /// Signals can't be received.
+    #[error("can't receive signals")]
+    Signals(#[source] io::Error),
+}
+
+/// A server that listens.
+pub struct Server {
+    server: ttrpc::asynchronous::Server,
+}
+
+impl Server {
+    /// Listens on `address`: `vsock://CID:PORT` (CID -1 for any) or `unix://PATH`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Listen`].
+    pub async fn start(address: &str, agent: Arc<Agent>) -> Result<Self, ServerError> {
+        let failed = |source| ServerError::Listen { address: address.to_owned(), source };
+        remove_dead_socket(address);
+        let service = Arc::new(Service::new(Arc::clone(&agent)));
+        let mut server = ttrpc::asynchronous::Server::new()
+            .bind(address)
+            .map_err(failed)?
+            .register_service(agent_ttrpc::create_agent_service(Arc::clone(&service) as _))
+            .register_service(health_ttrpc::create_health(service));
+        server.start().await.map_err(failed)?;
+        let since_boot = since_boot_ns();
+        let _ = agent.ready_ns.set(since_boot);
+        // Whoever watches the console learns from this line that the agent is ready.
+        log::info!(address = address, since_boot_ns = since_boot; "ttRPC server started");
+        Ok(Self { server })
+    }
+
+    /// Stops listening, lets answers out that are on their way, and closes all
+    /// connections.
+    pub async fn stop(mut self) {
+        // Whatever can't be sent now never will be.
+        let _ = self.server.shutdown().await;
+    }
+}
+
+/// A socket file that an earlier agent left behind, and that nobody answers on,
+/// would only be in the way.
+fn remove_dead_socket(address: &str) {
+    let Some(path) = address.strip_prefix("unix://").filter(|path| !path.starts_with('@')) else {
+        return;
+    };
+    let refused = UnixStream::connect(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if refused {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn since_boot_ns() -> u64 {
+    let Ok(now) = clock_gettime(ClockId::CLOCK_BOOTTIME) else { return 0 };
+    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
+    let nanoseconds = u64::try_from(now.tv_nsec()).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}

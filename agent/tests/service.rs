@@ -1,0 +1,293 @@
+//! The server in this process, over a Unix socket, with an operating system that
+//! only writes down what is asked of it: every RPC as a client sees it.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kata_agent::os::{Os, Recorder};
+use kata_agent::reaper::{Reaper, Scope};
+use kata_agent::sandbox::Paths;
+use kata_agent::server::{Agent, Server};
+use kata_agent_api::agent::{
+    CopyFileRequest, CreateSandboxRequest, DestroySandboxRequest, GetDiagnosticDataRequest,
+    GetMetricsRequest, GuestDetailsRequest, KernelModule, ReseedRandomDevRequest,
+    SetGuestDateTimeRequest, Storage,
+};
+use kata_agent_api::agent_ttrpc::AgentServiceClient;
+use kata_agent_api::health::CheckRequest;
+use kata_agent_api::health_ttrpc::HealthClient;
+use kata_agent_api::{AGENT_SERVICE, BOOT_REPORT, BootReport, connect};
+use tempfile::TempDir;
+use ttrpc::asynchronous::Client;
+use ttrpc::{Code, context};
+
+const LONG: Duration = Duration::from_secs(60);
+
+struct Guest {
+    folder: TempDir,
+    os: Arc<Recorder>,
+    agent: Arc<Agent>,
+    server: Server,
+    client: Client,
+    rpc: AgentServiceClient,
+}
+
+fn deadline() -> context::Context {
+    context::with_timeout(i64::try_from(LONG.as_nanos()).unwrap())
+}
+
+impl Guest {
+    async fn start(os: Recorder) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths {
+            run: folder.path().join("run"),
+            resolv_conf: folder.path().join("etc/resolv.conf"),
+        };
+        let reaper = Arc::new(Reaper::new(Scope::OwnChildren));
+        reaper.start().unwrap();
+        let os = Arc::new(os);
+        let agent = Arc::new(Agent::new(Arc::clone(&os) as Arc<dyn Os>, reaper, paths));
+        let address = format!("unix://{}/agent.sock", folder.path().display());
+        let server = Server::start(&address, Arc::clone(&agent)).await.unwrap();
+        let client = connect::connect(&address, LONG).await.unwrap();
+        let rpc = AgentServiceClient::new(client.clone());
+        Self { folder, os, agent, server, client, rpc }
+    }
+
+    /// What the operating system was asked, with this test's folder left out.
+    fn log(&self) -> String {
+        self.os.log().replace(&self.folder.path().display().to_string(), "")
+    }
+
+    async fn raw(&self, method: &str) -> ttrpc::Result<ttrpc::proto::Response> {
+        let request = ttrpc::proto::Request {
+            service: AGENT_SERVICE.to_owned(),
+            method: method.to_owned(),
+            timeout_nano: i64::try_from(LONG.as_nanos()).unwrap(),
+            ..Default::default()
+        };
+        self.client.request(request).await
+    }
+}
+
+fn check_fails<T: std::fmt::Debug>(outcome: ttrpc::Result<T>, code: Code, part: &str) {
+    match outcome {
+        Err(ttrpc::Error::RpcStatus(status)) => {
+            assert_eq!(status.code(), code, "{}", status.message);
+            assert!(status.message.contains(part), "{:?} lacks {part:?}", status.message);
+        }
+        other => panic!("{code:?} is due, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn health_and_versions() {
+    let guest = Guest::start(Recorder::new()).await;
+    let health = HealthClient::new(guest.client.clone());
+    let status = health.check(deadline(), &CheckRequest::new()).await.unwrap().status;
+    assert_eq!(status.value(), 1, "SERVING");
+    let version = health.version(deadline(), &CheckRequest::new()).await.unwrap();
+    assert_eq!(version.grpc_version, "0.0.1");
+    assert_eq!(version.agent_version, env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn guest_details() {
+    let os = Recorder::new().with_file("/sys/devices/system/memory/block_size_bytes", "8000000\n");
+    let guest = Guest::start(os).await;
+    let ask = GuestDetailsRequest { mem_block_size: true, ..Default::default() };
+    let details = guest.rpc.get_guest_details(deadline(), &ask).await.unwrap();
+    assert_eq!(details.mem_block_size_bytes, 128 << 20);
+    assert_eq!(details.agent_details.version, env!("CARGO_PKG_VERSION"));
+    assert!(!details.agent_details.init_daemon);
+    assert_eq!(details.agent_details.storage_handlers, ["ephemeral", "local"]);
+    let details =
+        guest.rpc.get_guest_details(deadline(), &GuestDetailsRequest::new()).await.unwrap();
+    assert_eq!(details.mem_block_size_bytes, 0, "was not asked for");
+}
+
+#[tokio::test]
+async fn sandbox_from_begin_to_end() {
+    let guest = Guest::start(Recorder::new()).await;
+    let request = CreateSandboxRequest {
+        hostname: "pod".into(),
+        sandbox_id: "abc-1".into(),
+        dns: vec!["nameserver 192.0.2.1".into(), "search example.org".into()],
+        storages: vec![Storage {
+            driver: "ephemeral".into(),
+            fstype: "tmpfs".into(),
+            source: "shm".into(),
+            mount_point: "/sandbox/shm".into(),
+            options: vec!["noexec".into(), "size=65536".into()],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    guest.rpc.create_sandbox(deadline(), &request).await.unwrap();
+    let again = guest.rpc.create_sandbox(deadline(), &request).await;
+    check_fails(again, Code::ALREADY_EXISTS, "abc-1");
+    guest.rpc.destroy_sandbox(deadline(), &DestroySandboxRequest::new()).await.unwrap();
+    tokio::time::timeout(LONG, guest.agent.wait_for_end()).await.expect("the agent is to end");
+    expect_test::expect![[r#"
+        mkdir /run 755
+        mkdir /run/sandbox 755
+        mkdir /run/shared/containers 755
+        hostname pod
+        mkdir /sandbox/shm 755
+        mount shm /sandbox/shm tmpfs noexec,size=65536
+        write /run/sandbox/resolv.conf "nameserver 192.0.2.1\nsearch example.org\n"
+        mount /run/sandbox/resolv.conf /etc/resolv.conf - bind
+        unmount /etc/resolv.conf lazily
+        unmount /sandbox/shm lazily
+    "#]]
+    .assert_eq(&guest.log());
+    guest.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_fails_leaves_nothing() {
+    let guest = Guest::start(Recorder::new()).await;
+    let storage = |driver: &str| Storage {
+        driver: driver.into(),
+        fstype: "tmpfs".into(),
+        mount_point: "/s".into(),
+        ..Default::default()
+    };
+    let request = CreateSandboxRequest {
+        storages: vec![storage("ephemeral"), storage("virtio-fs")],
+        ..Default::default()
+    };
+    let outcome = guest.rpc.create_sandbox(deadline(), &request).await;
+    check_fails(outcome, Code::UNIMPLEMENTED, "virtio-fs");
+    assert!(guest.log().ends_with("unmount /s lazily\n"), "{}", guest.log());
+    let bad = [
+        CreateSandboxRequest { sandbox_id: "../x".into(), ..Default::default() },
+        CreateSandboxRequest { hostname: "h".repeat(65), ..Default::default() },
+        CreateSandboxRequest { dns: vec!["a\nb".into()], ..Default::default() },
+        CreateSandboxRequest {
+            kernel_modules: vec![KernelModule { name: "-r".into(), ..Default::default() }],
+            ..Default::default()
+        },
+    ];
+    for request in bad {
+        let outcome = guest.rpc.create_sandbox(deadline(), &request).await;
+        check_fails(outcome, Code::INVALID_ARGUMENT, "");
+    }
+    guest.rpc.create_sandbox(deadline(), &CreateSandboxRequest::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn clock_and_random_pool() {
+    let guest = Guest::start(Recorder::new().failing("clock 7 ", 1)).await;
+    let set = |seconds, microseconds| SetGuestDateTimeRequest {
+        Sec: seconds,
+        Usec: microseconds,
+        ..Default::default()
+    };
+    guest.rpc.set_guest_date_time(deadline(), &set(1_700_000_000, 5)).await.unwrap();
+    let nonsense = guest.rpc.set_guest_date_time(deadline(), &set(1, 1_000_000)).await;
+    check_fails(nonsense, Code::INVALID_ARGUMENT, "no time");
+    let refused = guest.rpc.set_guest_date_time(deadline(), &set(7, 0)).await;
+    check_fails(refused, Code::INTERNAL, "can't set the clock: ");
+    let seed = |data: &[u8]| ReseedRandomDevRequest { data: data.to_vec(), ..Default::default() };
+    guest.rpc.reseed_random_dev(deadline(), &seed(&[1, 2])).await.unwrap();
+    let empty = guest.rpc.reseed_random_dev(deadline(), &seed(&[])).await;
+    check_fails(empty, Code::INVALID_ARGUMENT, "no random bytes");
+    assert_eq!(guest.log(), "clock 1700000000 5\nclock 7 0\nreseed [1, 2]\n");
+}
+
+#[tokio::test]
+async fn files_arrive_and_stay_inside() {
+    let guest = Guest::start(Recorder::new()).await;
+    let shared = guest.folder.path().join("run/shared/containers");
+    let request = |path: String| CopyFileRequest {
+        path,
+        file_size: 4,
+        file_mode: 0o100_600,
+        uid: -1,
+        gid: -1,
+        data: b"text".to_vec(),
+        ..Default::default()
+    };
+    let inside = shared.join("c1/file");
+    guest.rpc.copy_file(deadline(), &request(inside.display().to_string())).await.unwrap();
+    assert_eq!(std::fs::read(&inside).unwrap(), b"text");
+    assert_eq!(std::fs::metadata(&inside).unwrap().mode() & 0o777, 0o600);
+    for path in ["/etc/evil".to_owned(), format!("{}/../evil", shared.display())] {
+        let outcome = guest.rpc.copy_file(deadline(), &request(path)).await;
+        check_fails(outcome, Code::INVALID_ARGUMENT, "is not below");
+    }
+    std::os::unix::fs::symlink("/", shared.join("top")).unwrap();
+    let through = request(format!("{}/top/evil", shared.display()));
+    let outcome = guest.rpc.copy_file(deadline(), &through).await;
+    assert!(outcome.is_err() && !std::path::Path::new("/evil").exists());
+}
+
+#[tokio::test]
+async fn metrics_count() {
+    let guest = Guest::start(Recorder::new()).await;
+    for scrape in 1..=2 {
+        let text = guest.rpc.get_metrics(deadline(), &GetMetricsRequest::new()).await.unwrap();
+        let count = format!("kata_agent_scrape_count {scrape}");
+        assert!(text.metrics.lines().any(|line| line == count), "{}", text.metrics);
+        assert!(text.metrics.contains("kata_guest_meminfo{item=\"memtotal\"} "));
+        assert!(text.metrics.contains("kata_guest_load{item=\"load1\"} "));
+    }
+}
+
+#[tokio::test]
+async fn boot_report_and_other_diagnostics() {
+    let guest = Guest::start(Recorder::new()).await;
+    let ask = |log_type: &str| GetDiagnosticDataRequest {
+        log_type: log_type.into(),
+        container_id: "c1".into(),
+        ..Default::default()
+    };
+    let answer = guest.rpc.get_diagnostic_data(deadline(), &ask(BOOT_REPORT)).await.unwrap();
+    let report: BootReport = serde_json::from_str(&answer.data).unwrap();
+    assert_eq!(report.agent_version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(report.pid1.comm, std::fs::read_to_string("/proc/1/comm").unwrap().trim());
+    assert!(!report.pid1.is_agent);
+    assert_eq!(report.systemd.running, report.pid1.comm == "systemd");
+    assert!(report.memory.total > report.memory.available && report.memory.available > 0);
+    assert!(report.agent_rss_bytes > 0 && report.agent_ready_ns > 0);
+    assert!(report.mounts.iter().any(|mount| mount.target == "/"));
+    assert!(!report.root.fstype.is_empty());
+    let none = guest.rpc.get_diagnostic_data(deadline(), &ask("termination_log")).await;
+    check_fails(none, Code::NOT_FOUND, "c1");
+    let unknown = guest.rpc.get_diagnostic_data(deadline(), &ask("weather")).await;
+    check_fails(unknown, Code::INVALID_ARGUMENT, "weather");
+}
+
+#[tokio::test]
+async fn every_other_rpc_says_that_it_is_not_there() {
+    let guest = Guest::start(Recorder::new()).await;
+    let contract = include_str!("../api/tests/contract.txt");
+    let served = [
+        "CopyFile",
+        "CreateSandbox",
+        "DestroySandbox",
+        "GetDiagnosticData",
+        "GetGuestDetails",
+        "GetMetrics",
+        "ReseedRandomDev",
+        "SetGuestDateTime",
+    ];
+    let mut absent = 0;
+    for line in contract.lines() {
+        let mut words = line.split(' ').skip(1);
+        if (words.next(), words.next()) != (Some("rpc"), Some(AGENT_SERVICE)) {
+            continue;
+        }
+        let name = words.next().unwrap();
+        if served.contains(&name) {
+            continue;
+        }
+        absent += 1;
+        check_fails(guest.raw(name).await, Code::UNIMPLEMENTED, name);
+    }
+    assert_eq!(absent, 34);
+    check_fails(guest.raw("Frobnicate").await, Code::UNIMPLEMENTED, "Frobnicate");
+}

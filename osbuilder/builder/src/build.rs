@@ -1,0 +1,230 @@
+//! One build from end to end: the only place that knows the order of steps.
+
+use crate::assemble::assemble;
+use crate::error::BuildError;
+use crate::folder::RecipeFolder;
+use crate::inputs;
+use crate::manifest::{Artifact, Manifest};
+use crate::mirrors::{self, MirrorChoice, Mirrors};
+use crate::output::{Partial, digest_file, write_whole};
+use crate::packages;
+use artifact_store::{Progress, Store};
+use image::{Compression, DiskOptions, Ext4Options, InitrdOptions};
+use recipe::{Init, InitrdCompression, Recipe, Selection, Type};
+use rootfs::Tree;
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tracing::{debug, info, warn};
+
+/// The agent to put into the guest.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// Its version.
+    pub version: String,
+    /// The static binary.
+    pub binary: Vec<u8>,
+    /// SHA-256 of the binary.
+    pub sha256: [u8; 32],
+}
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct BuildRequest<'a> {
+    /// The folder `recipes/`.
+    pub recipes: &'a Path,
+    /// The recipe's name.
+    pub distro: &'a str,
+    /// Initrd or image; the recipe's default where `None`.
+    pub r#type: Option<Type>,
+    /// PID 1; the recipe's default for the type where `None`.
+    pub init: Option<Init>,
+    /// Our name of the architecture.
+    pub architecture: &'a str,
+    /// Mirrors and keys.
+    pub mirrors: MirrorChoice,
+    /// The agent.
+    pub agent: &'a Agent,
+    /// Where artifact and manifest go.
+    pub out: &'a Path,
+    /// Whether an artifact of the same inputs is built anew, from the index of
+    /// today.
+    pub update: bool,
+}
+
+/// What was built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The initrd or image.
+    pub artifact: PathBuf,
+    /// Its manifest.
+    pub manifest_file: PathBuf,
+    /// The manifest's content.
+    pub manifest: Manifest,
+    /// Whether it was there already, from the same inputs.
+    pub unchanged: bool,
+}
+
+/// Builds a guest, or finds it built.
+///
+/// # Errors
+/// See [`BuildError`]; nothing half-written is left.
+pub fn build(
+    request: &BuildRequest<'_>,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Built, BuildError> {
+    let folder = RecipeFolder::load(request.recipes, request.distro)?;
+    let selection = folder.recipe.select(request.r#type, request.init, request.architecture)?;
+    let mirrors = mirrors::choose(&folder, &request.mirrors)?;
+    let inputs = inputs::digest(&folder, &selection, &mirrors, request.agent);
+    let artifact = request.out.join(file_name(&folder.recipe, &selection));
+    let manifest_file = with_suffix(&artifact, ".manifest.json");
+    if !request.update
+        && let Some(manifest) = unchanged(&artifact, &manifest_file, &hex::encode(inputs))
+    {
+        return Ok(Built { artifact, manifest_file, manifest, unchanged: true });
+    }
+    announce(&folder, &mirrors);
+
+    let clock = Instant::now();
+    let chosen = packages::choose(&folder, &selection, &mirrors, store, progress)?;
+    debug!("packages chosen after {:?}", clock.elapsed());
+    let unpacked = chosen.unpack(&folder.recipe.name, store, progress)?;
+    debug!("packages unpacked after {:?}", clock.elapsed());
+    let tree = assemble(&folder, &selection, unpacked, request.agent)?;
+    debug!("tree assembled after {:?}", clock.elapsed());
+
+    let (partial, file) = Partial::create(&artifact)?;
+    let packages = chosen.records();
+    let identity = inputs::identity(&folder, &selection, &packages, request.agent);
+    write_artifact(&tree, &folder.recipe, &selection, identity, file)
+        .map_err(|source| BuildError::Write { path: artifact.clone(), source })?;
+    // A manifest of an older artifact must never stand beside a newer one.
+    match fs::remove_file(&manifest_file) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(BuildError::Io { action: "removing", path: manifest_file, source });
+        }
+        _ => partial.keep()?,
+    }
+    debug!("artifact written after {:?}", clock.elapsed());
+    let (sha256, size) = digest_file(&artifact)
+        .map_err(|source| BuildError::Io { action: "reading", path: artifact.clone(), source })?;
+    let manifest = Manifest {
+        format: 1,
+        artifact: Artifact {
+            file: artifact.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            size,
+            sha256: hex::encode(sha256),
+        },
+        distro: folder.recipe.name.clone(),
+        version: folder.recipe.version.clone(),
+        r#type: selection.r#type,
+        init: selection.init,
+        architecture: selection.architecture.clone(),
+        filesystem: (selection.r#type == Type::Image).then(|| "ext4".to_owned()),
+        kernel_parameters: selection.layer.kernel_parameters.clone(),
+        source_date_epoch: folder.recipe.source_date_epoch,
+        inputs: hex::encode(inputs),
+        osbuilder: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_version: request.agent.version.clone(),
+        agent_sha256: hex::encode(request.agent.sha256),
+        mirror: chosen.mirror_record(&mirrors),
+        packages,
+    };
+    let mut text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
+    text.push(b'\n');
+    write_whole(&manifest_file, &text)?;
+    debug!("done after {:?}", clock.elapsed());
+    Ok(Built { artifact, manifest_file, manifest, unchanged: false })
+}
+
+fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
+    let first = mirrors.urls.first().map(ToString::to_string).unwrap_or_default();
+    let text = format!("{}: packages from {first} (chosen by {})", folder.recipe.name, mirrors.chosen_by);
+    if mirrors.chosen_by.starts_with("a rebuilt mirror") { warn!("{text}") } else { info!("{text}") }
+}
+
+/// `kata-<distro>-<version>[-<init>].<initrd|img>`; the init is named where it
+/// is not the recipe's usual one, so that both can stand side by side.
+fn file_name(recipe: &Recipe, selection: &Selection) -> String {
+    let usual = recipe.default_init.get(&selection.r#type) == Some(&selection.init);
+    let init = if usual { String::new() } else { format!("-{}", selection.init) };
+    let extension = match selection.r#type {
+        Type::Initrd => "initrd",
+        Type::Image => "img",
+    };
+    format!("kata-{}-{}{init}.{extension}", recipe.name, recipe.version)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The manifest of an artifact that was made from the same inputs and is
+/// still, byte for byte, what the manifest says.
+fn unchanged(artifact: &Path, manifest_file: &Path, inputs: &str) -> Option<Manifest> {
+    let text = fs::read(manifest_file).ok()?;
+    let manifest: Manifest = serde_json::from_slice(&text).ok()?;
+    if manifest.inputs != inputs {
+        return None;
+    }
+    let (sha256, size) = digest_file(artifact).ok()?;
+    (size == manifest.artifact.size && hex::encode(sha256) == manifest.artifact.sha256)
+        .then_some(manifest)
+}
+
+fn write_artifact(
+    tree: &Tree,
+    recipe: &Recipe,
+    selection: &Selection,
+    identity: [u8; 32],
+    mut file: fs::File,
+) -> Result<(), image::ImageError> {
+    match selection.r#type {
+        Type::Initrd => {
+            let compression = match recipe.initrd.compression {
+                InitrdCompression::Gzip => Compression::Gzip(9),
+                InitrdCompression::Zstd => Compression::Zstd(19),
+                InitrdCompression::None => Compression::None,
+            };
+            let mut out = BufWriter::with_capacity(1 << 20, file);
+            let stats = image::write_initrd(tree, &InitrdOptions { compression }, &mut out)?;
+            for dropped in &stats.dropped_xattrs {
+                warn!("an initrd can't carry extended attributes: left out {dropped}");
+            }
+            out.flush()?;
+        }
+        Type::Image => {
+            let options = DiskOptions {
+                ext4: Ext4Options {
+                    label: recipe.image.label.clone(),
+                    uuid: uuid(&identity, 0),
+                    hash_seed: uuid(&identity, 16),
+                    timestamp: recipe.source_date_epoch,
+                    free_bytes: u64::from(recipe.image.free_space_mib) << 20,
+                    extra_inodes: 256,
+                    reserved_percent: 0,
+                    huge_page_files: false,
+                },
+                dax_header: true,
+                align_bytes: u64::from(recipe.image.alignment_mib) << 20,
+            };
+            image::write_disk(tree, &options, &mut file)?;
+        }
+    }
+    Ok(())
+}
+
+/// A version 8 (made by own rules) UUID out of a digest: the filesystem's
+/// identity follows from what is in it, not from chance.
+fn uuid(digest: &[u8; 32], from: usize) -> [u8; 16] {
+    let mut uuid = [0; 16];
+    uuid.copy_from_slice(&digest[from..from + 16]);
+    uuid[6] = uuid[6] & 0x0f | 0x80;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    uuid
+}

@@ -1,0 +1,163 @@
+//! Why a guest could not be built. Each variant is one sentence for a person;
+//! the cause below it, if any, is not repeated.
+
+use std::path::PathBuf;
+
+/// Failure of a build. [`BuildError::is_input`] tells a mistake in the input
+/// from work that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// No recipe of that name.
+    #[error("there is no recipe for `{wanted}`{}; recipes: {offered}", did_you_mean(.near.as_deref()))]
+    UnknownDistro {
+        /// What was asked for.
+        wanted: String,
+        /// The nearest name.
+        near: Option<String>,
+        /// All names.
+        offered: String,
+    },
+    /// A mistake in a recipe or template.
+    #[error(transparent)]
+    Problem(#[from] recipe::Problem),
+    /// A choice that the recipe lacks.
+    #[error(transparent)]
+    Selection(#[from] recipe::recipe::SelectionError),
+    /// A URL that is none.
+    #[error("`{text}` is no mirror URL ({reason}); give http://…, https://… or file:///…")]
+    MirrorUrl {
+        /// As it was given.
+        text: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A local mirror was recorded but is gone.
+    #[error(
+        "the local mirror recorded in {} can't be used: {reason}; make it again with `cargo xtask mirror {distro}` or delete that file",
+        .record.display()
+    )]
+    LocalMirror {
+        /// The record.
+        record: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// The distro.
+        distro: String,
+    },
+    /// A key that can't be read.
+    #[error("the key {} can't be used: {reason}", .file.display())]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Something wants an apt repository of a distro that has none.
+    #[error("{0} has no apt repository: name a distro of the Debian family")]
+    NotApt(String),
+    /// No mirror gave a verified index.
+    #[error("{distro}: no mirror gave an index that could be verified; give another with `--mirror URL`{hint}")]
+    Repository {
+        /// The distro.
+        distro: String,
+        /// What else helps.
+        hint: String,
+        /// The attempts.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The packages don't fit together or are missing.
+    #[error("{distro}: the packages of the recipe can't be chosen")]
+    Solve {
+        /// The distro.
+        distro: String,
+        /// The reason tree.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A package could not be fetched.
+    #[error("{0}: packages could not be fetched")]
+    Fetch(String, #[source] artifact_store::StoreError),
+    /// A package is damaged or lies about itself.
+    #[error(transparent)]
+    Package(Box<dyn std::error::Error + Send + Sync>),
+    /// A package does not fit the tree.
+    #[error(transparent)]
+    Merge(#[from] rootfs::MergeError),
+    /// Something of the recipe does not fit the tree.
+    #[error("{recipe}: {what} can't be put into the guest")]
+    Edit {
+        /// The recipe file.
+        recipe: String,
+        /// Which noun.
+        what: String,
+        /// Why.
+        #[source]
+        source: rootfs::EditError,
+    },
+    /// A pattern of the recipe is malformed.
+    #[error("{recipe}: a pattern is malformed")]
+    Pattern {
+        /// The recipe file.
+        recipe: String,
+        /// Which and why.
+        #[source]
+        source: rootfs::PatternError,
+    },
+    /// A link list is not in the tree.
+    #[error("{recipe}: the link list {list} is in no package; is the package that brings it left out?")]
+    LinkList {
+        /// The recipe file.
+        recipe: String,
+        /// The guest path.
+        list: String,
+    },
+    /// The artifact could not be written.
+    #[error("{} can't be written", .path.display())]
+    Write {
+        /// The artifact.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: image::ImageError,
+    },
+    /// A file operation failed.
+    #[error("{}: {action} failed{}", .path.display(), full_disk(.source))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl BuildError {
+    /// Whether the caller's input is at fault (exit status 2) and not the work.
+    pub fn is_input(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownDistro { .. }
+                | Self::NotApt(_)
+                | Self::Problem(_)
+                | Self::Selection(_)
+                | Self::MirrorUrl { .. }
+                | Self::Pattern { .. }
+                | Self::LinkList { .. }
+                | Self::Edit { .. }
+        )
+    }
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+fn full_disk(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => ": the disk is full, free some space and run it again",
+        _ => "",
+    }
+}

@@ -1,0 +1,62 @@
+//! One digest over everything a build is told, so that a build with nothing new
+//! to do is recognised, and no cache can answer for other inputs.
+
+use crate::build::Agent;
+use crate::folder::RecipeFolder;
+use crate::manifest::PackageRecord;
+use crate::mirrors::Mirrors;
+use recipe::Selection;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// Raised whenever the same inputs give other bytes than before.
+pub(crate) const BUILDER_FORMAT: u32 = 1;
+
+/// What an artifact is made of, wherever that came from: filesystem identifiers
+/// derive from it, so it must not know mirrors, keys or folders.
+pub(crate) fn identity(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    packages: &[PackageRecord],
+    agent: &Agent,
+) -> [u8; 32] {
+    let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let files: Vec<_> = folder.files.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
+    let packages: Vec<_> = packages.iter().map(|p| [&p.name, &p.version, &p.identity]).collect();
+    let document = json!({
+        "format": BUILDER_FORMAT,
+        "recipe": sha(folder.text.as_bytes()),
+        "files": files,
+        "selection": selection,
+        "packages": packages,
+        "agent": hex::encode(agent.sha256),
+    });
+    Sha256::digest(document.to_string()).into()
+}
+
+/// The digest of all that the build is told.
+pub(crate) fn digest(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    mirrors: &Mirrors,
+    agent: &Agent,
+) -> [u8; 32] {
+    let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let files: Vec<_> = folder.files.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
+    let keys: Vec<_> = mirrors.keys.iter().map(|(name, bytes)| (name, sha(bytes))).collect();
+    // A mirror that the caller names may hold other packages than the usual
+    // ones; which of the usual ones answers makes no difference.
+    let urls: Vec<_> =
+        mirrors.urls.iter().filter(|_| mirrors.explicit).map(ToString::to_string).collect();
+    let document = json!({
+        "format": BUILDER_FORMAT,
+        "osbuilder": env!("CARGO_PKG_VERSION"),
+        "recipe": sha(folder.text.as_bytes()),
+        "files": files,
+        "keys": keys,
+        "selection": selection,
+        "mirrors": urls,
+        "agent": [&agent.version, &hex::encode(agent.sha256)],
+    });
+    Sha256::digest(document.to_string()).into()
+}

@@ -1,0 +1,24 @@
+//! From a recipe to a guest artifact: choose mirrors, solve packages, fill the
+//! tree, write the initrd or image with its manifest.
+//!
+//! The top room of osbuilder. It knows nothing of virtual machines, of how the
+//! agent is compiled, or of terminals.
+
+mod accounts;
+mod assemble;
+mod build;
+mod error;
+mod folder;
+mod inputs;
+mod manifest;
+mod mirrors;
+mod output;
+mod packages;
+
+pub use build::{Agent, BuildRequest, Built, build};
+pub use error::BuildError;
+pub use folder::{RecipeFolder, distros};
+pub use manifest::{Artifact, Manifest, MirrorRecord, PackageRecord};
+pub use mirrors::{LocalMirror, MirrorChoice};
+pub use packages::apt_source;
+pub use output::{abandon_partial_files, digest_file};

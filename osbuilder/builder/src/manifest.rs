@@ -1,0 +1,91 @@
+//! The manifest beside every artifact: what it is, what went into it and from
+//! where. Machines read it (the boot check, the bundle); people too.
+
+use recipe::{Init, Type};
+use serde::{Deserialize, Serialize};
+
+/// `kata-<distro>-<version>.<type>.manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Version of this form, 1.
+    pub format: u32,
+    /// The artifact itself.
+    pub artifact: Artifact,
+    /// Recipe it was built from.
+    pub distro: String,
+    /// The recipe's version.
+    pub version: String,
+    /// Initrd or image.
+    pub r#type: Type,
+    /// PID 1 in it.
+    pub init: Init,
+    /// Our name of the architecture.
+    pub architecture: String,
+    /// Filesystem of an image.
+    pub filesystem: Option<String>,
+    /// Parameters that the kernel needs to boot it.
+    pub kernel_parameters: Vec<String>,
+    /// No timestamp in the artifact is later.
+    pub source_date_epoch: i64,
+    /// SHA-256 over everything that the build was told: equal inputs give
+    /// equal artifacts as long as the index below is the same.
+    pub inputs: String,
+    /// Version of osbuilder.
+    pub osbuilder: String,
+    /// Version of the agent inside.
+    pub agent_version: String,
+    /// SHA-256 of the agent inside.
+    pub agent_sha256: String,
+    /// Where the packages came from.
+    pub mirror: MirrorRecord,
+    /// Every package in it, by name.
+    pub packages: Vec<PackageRecord>,
+}
+
+/// The artifact file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Artifact {
+    /// File name, beside the manifest.
+    pub file: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+/// The repository that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MirrorRecord {
+    /// Base URL that served the index.
+    pub url: String,
+    /// Why this mirror: `--mirror`, the machine's apt configuration, the
+    /// recipe, or a rebuilt mirror with its own key.
+    pub chosen_by: String,
+    /// What the index calls itself.
+    pub description: String,
+    /// Keys whose signatures held.
+    pub signed_by: Vec<String>,
+    /// SHA-256 of the signed index.
+    pub index_sha256: String,
+}
+
+/// One package of the artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackageRecord {
+    /// Name.
+    pub name: String,
+    /// Full version.
+    pub version: String,
+    /// The distro's architecture.
+    pub architecture: String,
+    /// Source package.
+    pub source: String,
+    /// `sha256:…` of the file, or `apk-control-sha1:…`.
+    pub identity: String,
+    /// What brought it in.
+    pub because: String,
+}

@@ -1,0 +1,111 @@
+//! Which mirrors are asked, in what order, and with whose keys: what the caller
+//! says, else a local mirror on record, else the machine's own apt
+//! configuration, else the recipe's list.
+
+use crate::error::BuildError;
+use crate::folder::{RecipeFolder, read_key};
+use recipe::RepositorySource;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use url::Url;
+
+/// What the caller says about mirrors.
+#[derive(Debug, Clone, Default)]
+pub struct MirrorChoice {
+    /// `--mirror`: base URLs in order.
+    pub urls: Vec<String>,
+    /// `--mirror-key`: trusted keys in place of the recipe's.
+    pub keys: Vec<PathBuf>,
+    /// Where a local mirror of this distro would be on record.
+    pub record: Option<PathBuf>,
+    /// Root of the machine's configuration, `/` but in tests.
+    pub host_root: PathBuf,
+}
+
+/// A mirror made on this machine, on record in a git-ignored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LocalMirror {
+    /// Its base URL.
+    pub url: String,
+    /// Its public key.
+    pub key: PathBuf,
+    /// What it was made from.
+    pub made_from: String,
+}
+
+/// Mirrors to ask and keys to trust.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirrors {
+    pub(crate) urls: Vec<Url>,
+    pub(crate) keys: Vec<(String, Vec<u8>)>,
+    pub(crate) chosen_by: String,
+    /// Whether the choice is the caller's and so part of the build's inputs.
+    pub(crate) explicit: bool,
+}
+
+pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mirrors, BuildError> {
+    let own_keys = || -> Result<Vec<_>, BuildError> {
+        if choice.keys.is_empty() {
+            return Ok(folder.keys.clone());
+        }
+        choice.keys.iter().map(|path| read_key(path)).collect()
+    };
+    if !choice.urls.is_empty() {
+        let urls = parse_all(choice.urls.iter().map(String::as_str))?;
+        return Ok(Mirrors { urls, keys: own_keys()?, chosen_by: "--mirror".into(), explicit: true });
+    }
+    if let Some(record) = choice.record.as_ref().filter(|path| path.exists()) {
+        return recorded(folder, record);
+    }
+    let (listed, host) = match &folder.recipe.repository {
+        RepositorySource::Apt(source) => {
+            (&source.mirrors, host_mirrors(&choice.host_root, &source.host_mirror))
+        }
+        RepositorySource::Apk(source) => (&source.mirrors, Vec::new()),
+    };
+    let chosen_by =
+        if host.is_empty() { "the recipe" } else { "the machine's apt configuration" }.to_owned();
+    let mut urls = host;
+    for url in parse_all(listed.iter().map(String::as_str))? {
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    Ok(Mirrors { urls, keys: own_keys()?, chosen_by, explicit: false })
+}
+
+fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError> {
+    let bad = |reason: String| BuildError::LocalMirror {
+        record: record.into(),
+        reason,
+        distro: folder.recipe.name.clone(),
+    };
+    let text = std::fs::read_to_string(record).map_err(|error| bad(error.to_string()))?;
+    let local: LocalMirror = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let key = read_key(&local.key).map_err(|_| bad(format!("no key {}", local.key.display())))?;
+    let chosen_by = format!("a rebuilt mirror with its own key `{}`, made from {}", key.0, local.made_from);
+    Ok(Mirrors { urls: parse_all([local.url.as_str()])?, keys: vec![key], chosen_by, explicit: true })
+}
+
+fn host_mirrors(root: &Path, path_end: &str) -> Vec<Url> {
+    let mut urls: Vec<Url> = Vec::new();
+    for mirror in repository::deb::host_sources::host_mirrors(root) {
+        if mirror.distribution_path == path_end && !urls.contains(&mirror.url) {
+            urls.push(mirror.url);
+        }
+    }
+    urls
+}
+
+fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Url>, BuildError> {
+    let parse = |text: &str| {
+        let bad = |reason: String| BuildError::MirrorUrl { text: text.to_owned(), reason };
+        let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+        match url.scheme() {
+            "http" | "https" | "file" => Ok(url),
+            other => Err(bad(format!("the scheme `{other}` is not known"))),
+        }
+    };
+    texts.into_iter().map(parse).collect()
+}

@@ -1,0 +1,246 @@
+//! Packages of a build: open the repository, choose, fetch, unpack. Hides which
+//! family a distro belongs to from the rest of this crate.
+
+use crate::error::BuildError;
+use crate::folder::RecipeFolder;
+use crate::manifest::{MirrorRecord, PackageRecord};
+use crate::mirrors::{MirrorChoice, Mirrors};
+use artifact_store::{Progress, Store};
+use recipe::{Recipe, RepositorySource, Selection};
+use rayon::prelude::*;
+use repository::deb::DebSource;
+use repository::openpgp::Keyring;
+use repository::solve::{Exceptions, Reason, Selected, SolveError, Wanted, solve};
+use repository::{Family, Identity, Index, Package, Provide, Relation, apk, deb};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A package ready to be merged.
+pub(crate) struct Unpacked {
+    pub(crate) name: String,
+    /// The whole uncompressed tar of its files.
+    pub(crate) tar: Arc<Vec<u8>>,
+    /// Packages whose files it may overwrite.
+    pub(crate) replaces: Vec<String>,
+}
+
+/// The repository and what was chosen from it.
+pub(crate) struct Chosen {
+    index: Index,
+    selected: Vec<Selected>,
+}
+
+/// Opens the repository and chooses the packages that the selection asks for.
+pub(crate) fn choose(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    mirrors: &Mirrors,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Chosen, BuildError> {
+    let index = open(folder, selection, mirrors, store, progress)?;
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for name in &selection.layer.packages {
+        if !wanted.iter().any(|have| have.relation.name == *name) {
+            let relation = Relation::any(name.as_str());
+            wanted.push(Wanted { relation, why: folder.file.clone() });
+        }
+    }
+    let without = &selection.layer.without;
+    let exceptions = Exceptions {
+        exclude: without.clone(),
+        assume: without.iter().map(|name| assumed(&index.packages, name)).collect(),
+    };
+    match solve(&index.packages, &wanted, &exceptions) {
+        Ok(mut selected) => {
+            selected.sort_by(|a, b| {
+                index.packages[a.index].name.cmp(&index.packages[b.index].name)
+            });
+            Ok(Chosen { index, selected })
+        }
+        Err(SolveError::NotFound { name, nearest, .. })
+            if selection.layer.packages.contains(&name) =>
+        {
+            let message = format!("no package `{name}` in {}", index.description);
+            let near = nearest.iter().map(String::as_str);
+            Err(Recipe::problem_at_word(&folder.file, &folder.text, &name, message, near).into())
+        }
+        Err(error) => Err(BuildError::Solve {
+            distro: folder.recipe.name.clone(),
+            source: Box::new(error),
+        }),
+    }
+}
+
+fn open(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    mirrors: &Mirrors,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Index, BuildError> {
+    let distro = &folder.recipe.name;
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>, hint: &str| {
+        BuildError::Repository { distro: distro.clone(), hint: hint.to_owned(), source }
+    };
+    match &folder.recipe.repository {
+        RepositorySource::Apt(_) => {
+            let source = deb_source(folder, &selection.package_architecture, mirrors)?;
+            deb::open(store, &source, progress).map_err(|error| failed(Box::new(error), ""))
+        }
+        RepositorySource::Apk(source) => {
+            let keys = apk::Keys::new(mirrors.keys.iter().cloned())
+                .map_err(|error| bad_key(&folder.file, &error))?;
+            let source = apk::ApkSource {
+                mirrors: mirrors.urls.clone(),
+                release: source.release.clone(),
+                repositories: source.repositories.clone(),
+                architecture: selection.package_architecture.clone(),
+                keys,
+            };
+            let hint = format!(", or make one here with `cargo xtask mirror {distro}`");
+            apk::open(store, &source, progress).map_err(|error| failed(Box::new(error), &hint))
+        }
+    }
+}
+
+fn names(relations: &[Relation]) -> Vec<String> {
+    relations.iter().map(|relation| relation.name.clone()).collect()
+}
+
+/// `name` as if the repository's own version of it were installed already; a
+/// name that packages only provide has no version.
+fn assumed(packages: &[Package], name: &str) -> Provide {
+    let version = packages.iter().find(|p| p.name == *name).map(|p| p.version.clone());
+    Provide { name: name.to_owned(), version }
+}
+
+fn bad_key(name: &str, error: &dyn std::fmt::Display) -> BuildError {
+    BuildError::Key { file: PathBuf::from(name), reason: error.to_string() }
+}
+
+fn deb_source(
+    folder: &RecipeFolder,
+    architecture: &str,
+    mirrors: &Mirrors,
+) -> Result<DebSource, BuildError> {
+    let RepositorySource::Apt(source) = &folder.recipe.repository else {
+        return Err(BuildError::NotApt(folder.recipe.name.clone()));
+    };
+    let mut keyring = Keyring::default();
+    for (name, bytes) in &mirrors.keys {
+        keyring.extend(Keyring::from_bytes(name, bytes).map_err(|error| bad_key(name, &error))?);
+    }
+    Ok(DebSource {
+        mirrors: mirrors.urls.clone(),
+        suite: source.suite.clone(),
+        components: source.components.clone(),
+        architecture: architecture.to_owned(),
+        keyring,
+        now: SystemTime::now(),
+    })
+}
+
+/// The apt repository of a recipe, with mirrors chosen as for an image; the
+/// kernel's source comes out of it.
+///
+/// # Errors
+/// A recipe that can't be read or has no apt repository.
+pub fn apt_source(
+    recipes: &Path,
+    distro: &str,
+    architecture: &str,
+    choice: &MirrorChoice,
+) -> Result<DebSource, BuildError> {
+    let folder = RecipeFolder::load(recipes, distro)?;
+    let selection = folder.recipe.select(None, None, architecture)?;
+    let mirrors = crate::mirrors::choose(&folder, choice)?;
+    deb_source(&folder, &selection.package_architecture, &mirrors)
+}
+
+impl Chosen {
+    /// Fetches every chosen package and unpacks it, in name order.
+    pub(crate) fn unpack(
+        &self,
+        distro: &str,
+        store: &Store,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Unpacked>, BuildError> {
+        let packages: Vec<&Package> = self.packages().collect();
+        let Some(first) = packages.first() else { return Ok(Vec::new()) };
+        let requests = match first.family {
+            Family::Deb => deb::requests(&self.index, &packages),
+            Family::Apk => apk::fetch::requests(&self.index, &packages)
+                .map_err(|error| BuildError::Package(Box::new(error)))?,
+        };
+        let blobs = store
+            .fetch_all(&requests, 8, progress)
+            .map_err(|error| BuildError::Fetch(distro.to_owned(), error))?;
+        packages
+            .par_iter()
+            .zip(&blobs)
+            .map(|(package, blob)| {
+                let bytes =
+                    blob.read().map_err(|error| BuildError::Fetch(distro.to_owned(), error))?;
+                let damaged = |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
+                let (tar, replaces) = match package.family {
+                    Family::Deb => {
+                        let file = deb::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
+                        (file.data_tar, names(&package.replaces))
+                    }
+                    // An apk index does not say what a package replaces; the package does.
+                    Family::Apk => {
+                        let file =
+                            apk::fetch::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
+                        (file.data_tar, names(&file.pkginfo.replaces))
+                    }
+                };
+                Ok(Unpacked { name: package.name.clone(), tar: Arc::new(tar), replaces })
+            })
+            .collect()
+    }
+
+    fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.selected.iter().map(|selected| &self.index.packages[selected.index])
+    }
+
+    /// What the manifest says of the repository.
+    pub(crate) fn mirror_record(&self, mirrors: &Mirrors) -> MirrorRecord {
+        MirrorRecord {
+            url: self.index.mirrors.first().map(ToString::to_string).unwrap_or_default(),
+            chosen_by: mirrors.chosen_by.clone(),
+            description: self.index.description.clone(),
+            signed_by: self.index.signed_by.clone(),
+            index_sha256: hex::encode(self.index.index_sha256),
+        }
+    }
+
+    /// What the manifest says of the packages.
+    pub(crate) fn records(&self) -> Vec<PackageRecord> {
+        self.selected
+            .iter()
+            .map(|selected| {
+                let package = &self.index.packages[selected.index];
+                PackageRecord {
+                    name: package.name.clone(),
+                    version: package.version.clone(),
+                    architecture: package.architecture.clone(),
+                    source: package.source.clone(),
+                    identity: match &package.identity {
+                        Identity::Sha256(digest) => format!("sha256:{}", hex::encode(digest)),
+                        Identity::ApkControl(digest) => {
+                            format!("apk-control-sha1:{}", hex::encode(digest))
+                        }
+                    },
+                    because: match &selected.because {
+                        Reason::Asked(why) => why.clone(),
+                        Reason::DependencyOf { package, requirement } => {
+                            format!("{} needs {requirement}", self.index.packages[*package].name)
+                        }
+                    },
+                }
+            })
+            .collect()
+    }
+}

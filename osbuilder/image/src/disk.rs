@@ -1,0 +1,191 @@
+//! The disk image: one file that is both an NVDIMM with DAX and a plain disk.
+//!
+//! With the DAX header: a partition table for plain disks at 0, the nvdimm
+//! pfn superblock at 4096, a second partition table at 2 MiB that the pmem
+//! driver sees as the start of its device, and the file system at 3 MiB,
+//! which both tables name. Without: a partition table and the file system at
+//! 1 MiB. It must not know what is inside the file system.
+
+use std::io::{Seek, SeekFrom, Write};
+
+use rootfs::Tree;
+
+use crate::error::ImageError;
+use crate::ext4::{Ext4Options, Ext4Stats, write_ext4};
+use crate::output::{Output, SparseWriter};
+
+const SECTOR: u64 = 512;
+const MIB: u64 = 1 << 20;
+/// Bytes the pmem driver skips; also the mapping size DAX aims at.
+const DATA_OFFSET: u64 = 2 * MIB;
+/// Where the partition starts, seen from its table.
+const PARTITION_OFFSET: u64 = MIB;
+/// Default alignment of the image's size: an NVDIMM's smallest useful unit.
+const ALIGN: u64 = 2 * MIB;
+
+/// Something that can write a file system for a tree.
+pub trait FilesystemWriter {
+    /// Writes the file system at `offset` bytes into the output, and returns
+    /// its size in bytes, a multiple of 512.
+    ///
+    /// # Errors
+    ///
+    /// When the tree doesn't fit the format or the output fails.
+    fn write(&self, tree: &Tree, out: &mut dyn Output, offset: u64) -> Result<u64, ImageError>;
+
+    /// Four bytes that tell this disk from others, for its partition table.
+    fn disk_signature(&self) -> [u8; 4];
+}
+
+/// What to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskOptions {
+    /// The file system inside.
+    pub ext4: Ext4Options,
+    /// Whether the file can be an NVDIMM: two tables and the pfn superblock.
+    pub dax_header: bool,
+    /// The file's size is a multiple of this many bytes, itself a multiple of
+    /// 4096. 2 MiB is the least an NVDIMM takes.
+    pub align_bytes: u64,
+}
+
+impl DiskOptions {
+    /// An NVDIMM image with the least alignment.
+    #[must_use]
+    pub fn dax(ext4: Ext4Options) -> Self {
+        Self { ext4, dax_header: true, align_bytes: ALIGN }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskStats {
+    /// Size of the whole file in bytes.
+    pub size_bytes: u64,
+    /// Where the file system starts, in bytes.
+    pub filesystem_offset: u64,
+    /// Bytes of the file system; the partition goes on to the file's end.
+    pub filesystem_bytes: u64,
+}
+
+impl FilesystemWriter for Ext4Options {
+    fn write(&self, tree: &Tree, out: &mut dyn Output, offset: u64) -> Result<u64, ImageError> {
+        let stats: Ext4Stats = write_ext4(tree, self, out, offset)?;
+        Ok(stats.size_bytes)
+    }
+
+    fn disk_signature(&self) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.uuid;
+        [a, b, c, d]
+    }
+}
+
+/// Writes a disk image with an ext4 file system into an empty output.
+///
+/// # Errors
+///
+/// When the tree doesn't fit ext4, an option is out of range or the output
+/// fails.
+pub fn write_disk(
+    tree: &Tree,
+    options: &DiskOptions,
+    out: &mut (impl Write + Seek),
+) -> Result<DiskStats, ImageError> {
+    write_disk_with(tree, &options.ext4, options.dax_header, options.align_bytes, out)
+}
+
+/// Writes a disk image with any file system into an empty output; see
+/// [`DiskOptions`] for `dax_header` and `align_bytes`.
+///
+/// # Errors
+///
+/// When the file system's writer fails, an option is out of range or the
+/// output fails.
+pub fn write_disk_with(
+    tree: &Tree,
+    filesystem: &dyn FilesystemWriter,
+    dax_header: bool,
+    align_bytes: u64,
+    out: &mut dyn Output,
+) -> Result<DiskStats, ImageError> {
+    if align_bytes == 0 || !align_bytes.is_multiple_of(4096) {
+        return Err(ImageError::Option("the image's alignment must be a multiple of 4096 bytes"));
+    }
+    if dax_header && !align_bytes.is_multiple_of(ALIGN) {
+        return Err(ImageError::Option("an NVDIMM image's alignment must be a multiple of 2 MiB"));
+    }
+    let filesystem_offset = if dax_header { DATA_OFFSET } else { 0 } + PARTITION_OFFSET;
+    let filesystem_bytes = filesystem.write(tree, out, filesystem_offset)?;
+    let end = filesystem_offset.checked_add(filesystem_bytes).ok_or(ImageError::TooLarge)?;
+    let size_bytes = end.checked_next_multiple_of(align_bytes).ok_or(ImageError::TooLarge)?;
+    let length = size_bytes - filesystem_offset;
+    let signature = filesystem.disk_signature();
+
+    out.seek(SeekFrom::Start(0))?;
+    out.write_all(&partition_table(signature, filesystem_offset, length)?)?;
+    if dax_header {
+        out.seek(SeekFrom::Start(4096))?;
+        out.write_all(&pfn_superblock())?;
+        out.seek(SeekFrom::Start(DATA_OFFSET))?;
+        out.write_all(&partition_table(signature, PARTITION_OFFSET, length)?)?;
+    }
+    SparseWriter::new(out).finish(size_bytes)?;
+    Ok(DiskStats { size_bytes, filesystem_offset, filesystem_bytes })
+}
+
+/// A classic partition table with one Linux partition; offsets in bytes.
+fn partition_table(signature: [u8; 4], start: u64, length: u64) -> Result<[u8; 512], ImageError> {
+    let sectors = |bytes: u64| u32::try_from(bytes / SECTOR).map_err(|_| ImageError::TooLarge);
+    // Cylinder, head and sector are long out of use; this value says so.
+    let no_chs = [0xfe, 0xff, 0xff];
+    let mut entry = [0u8; 16];
+    entry[1..4].copy_from_slice(&no_chs);
+    entry[4] = 0x83;
+    entry[5..8].copy_from_slice(&no_chs);
+    entry[8..12].copy_from_slice(&sectors(start)?.to_le_bytes());
+    entry[12..16].copy_from_slice(&sectors(length)?.to_le_bytes());
+    let mut table = [0u8; 512];
+    table[440..444].copy_from_slice(&signature);
+    table[446..462].copy_from_slice(&entry);
+    table[510..512].copy_from_slice(&[0x55, 0xaa]);
+    Ok(table)
+}
+
+/// The superblock by which the pmem driver knows that the data starts at
+/// 2 MiB and may be mapped in 2 MiB steps.
+fn pfn_superblock() -> [u8; 4096] {
+    const MODE_RAM: u32 = 1;
+    const ALIGN_BYTES: u32 = 2 << 20;
+    let mut block = [0u8; 4096];
+    block[..16].copy_from_slice(b"NVDIMM_PFN_INFO\0");
+    block[54..56].copy_from_slice(&2u16.to_le_bytes());
+    block[56..64].copy_from_slice(&DATA_OFFSET.to_le_bytes());
+    block[72..76].copy_from_slice(&MODE_RAM.to_le_bytes());
+    block[84..88].copy_from_slice(&ALIGN_BYTES.to_le_bytes());
+    let checksum = fletcher64(&block);
+    block[4088..].copy_from_slice(&checksum.to_le_bytes());
+    block
+}
+
+/// Running sum of the 32-bit words in the low half, sum of the sums in the
+/// high half.
+fn fletcher64(bytes: &[u8]) -> u64 {
+    let (mut low, mut high) = (0u32, 0u32);
+    for word in bytes.chunks_exact(4) {
+        let word = word.iter().rev().fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+        low = low.wrapping_add(word);
+        high = high.wrapping_add(low);
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pfn_superblock_has_the_known_checksum() {
+        let block = pfn_superblock();
+        assert_eq!(block[4088..], 0x685b_032b_e394_3830_u64.to_le_bytes());
+    }
+}

@@ -1,0 +1,71 @@
+//! Directory blocks: plain lists of names, as every ext4 reader knows them.
+//!
+//! It must not know where the blocks will lie.
+
+use super::{BLOCK, low16, set};
+
+/// One name in a directory.
+pub(super) struct Name<'t> {
+    pub(super) name: &'t str,
+    pub(super) inode: u32,
+    pub(super) file_type: u8,
+}
+
+/// The type byte of a directory.
+pub(super) const TYPE_DIRECTORY: u8 = 2;
+
+/// All blocks of a directory. The entries of a block fill it to its end: the
+/// last one is as long as what is left.
+pub(super) fn encode(own: u32, parent: u32, names: &[Name<'_>]) -> Vec<u8> {
+    let file_type = TYPE_DIRECTORY;
+    let dots =
+        [Name { name: ".", inode: own, file_type }, Name { name: "..", inode: parent, file_type }];
+    let mut blocks = Vec::with_capacity(BLOCK);
+    // Where the latest entry starts.
+    let mut last = 0;
+    for name in dots.iter().chain(names) {
+        let length = (8 + name.name.len()).next_multiple_of(4);
+        if !blocks.is_empty() && BLOCK - (blocks.len() - 1) % BLOCK - 1 < length {
+            fill(&mut blocks, last);
+        }
+        last = blocks.len();
+        blocks.extend_from_slice(&name.inode.to_le_bytes());
+        blocks.extend_from_slice(&low16(length as u64).to_le_bytes());
+        blocks.push(u8::try_from(name.name.len()).unwrap_or(u8::MAX));
+        blocks.push(name.file_type);
+        blocks.extend_from_slice(name.name.as_bytes());
+        blocks.resize(last + length, 0);
+    }
+    fill(&mut blocks, last);
+    blocks
+}
+
+/// Stretches the entry at `last` to the end of its block.
+fn fill(blocks: &mut Vec<u8>, last: usize) {
+    let end = blocks.len().next_multiple_of(BLOCK);
+    blocks.resize(end, 0);
+    set(blocks, last + 4, &low16((end - last) as u64).to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_fill_their_blocks() {
+        // Names of 252 bytes take 260: fifteen of them and the dots fit.
+        let names: Vec<String> = (0..40).map(|n| format!("{n:0252}")).collect();
+        let entries: Vec<Name<'_>> =
+            names.iter().map(|name| Name { name, inode: 12, file_type: 1 }).collect();
+        let blocks = encode(11, 2, &entries);
+        assert_eq!(blocks.len(), 3 * BLOCK);
+        let (mut at, mut count) = (0, 0);
+        while at < blocks.len() {
+            let length = usize::from(u16::from_le_bytes([blocks[at + 4], blocks[at + 5]]));
+            assert_eq!(at / BLOCK, (at + length - 1) / BLOCK, "entry over a block's end");
+            at += length;
+            count += 1;
+        }
+        assert_eq!(count, 42);
+    }
+}

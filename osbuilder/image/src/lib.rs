@@ -1,0 +1,18 @@
+//! Writers that turn a file tree into an initrd or a disk image.
+//!
+//! Everything happens in this process: no mkfs, no mount, no loop device, no
+//! root. The same tree and options give the same bytes on any machine. The
+//! crate must not know packages or recipes: what to write and every time,
+//! identifier and seed comes from the caller.
+
+pub mod disk;
+mod error;
+pub mod ext4;
+pub mod initrd;
+mod output;
+
+pub use disk::{DiskOptions, DiskStats, FilesystemWriter, write_disk, write_disk_with};
+pub use error::ImageError;
+pub use ext4::{Ext4Options, Ext4Stats, write_ext4};
+pub use initrd::{Compression, InitrdOptions, InitrdStats, write_initrd};
+pub use output::Output;

@@ -1,0 +1,23 @@
+//! Recipes and the versions database: what the files may say, how a mistake in
+//! them is shown, and the resolved values the builder works with.
+//!
+//! Pure: text in, values or located problems out. No file, network or process
+//! is touched here; whoever calls has read the text.
+
+pub mod layer;
+pub mod path;
+pub mod problem;
+pub mod recipe;
+pub mod template;
+pub mod versions;
+mod yaml;
+
+pub use layer::{DeviceType, Layer, Ownership, TextSource};
+pub use path::{GuestPath, GuestPathError};
+pub use problem::{Problem, nearest};
+pub use recipe::{
+    AptRepository, ApkRepository, ImageSettings, Init, InitrdCompression, InitrdSettings, Recipe,
+    RepositorySource, Selection, Type,
+};
+pub use template::Templates;
+pub use versions::{KernelSource, Versions};

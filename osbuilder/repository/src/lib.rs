@@ -1,0 +1,15 @@
+//! Package repositories, as untrusted bytes until a signature chain says
+//! otherwise: readers of indexes and packages (deb, apk), their signatures,
+//! version orders and dependency solving. It fetches through
+//! [`artifact_store`] and knows nothing of recipes, trees or images.
+
+pub mod apk;
+pub mod deb;
+pub mod index;
+pub mod openpgp;
+pub mod package;
+pub mod solve;
+pub mod version;
+
+pub use index::Index;
+pub use package::{Comparison, Family, Identity, Package, Provide, Relation, Requirement};

@@ -1,0 +1,260 @@
+//! The command line, as typed. Meaning is given by the verbs.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Builds everything a lightweight VM needs and proves that it boots.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+pub(crate) struct Flags {
+    /// One JSON document on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but warnings and errors.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more; twice for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Colours.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+impl Flags {
+    pub(crate) fn color_on_stderr(&self) -> bool {
+        self.color.on(std::io::stderr().is_terminal())
+    }
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Build a guest image or initrd from a recipe (and the agent, if needed).
+    BuildImage(BuildImage),
+    /// Build the guest kernel from its fragments.
+    BuildKernel(BuildKernel),
+    /// Build the static guest agent.
+    BuildAgent(BuildAgent),
+    /// Make a package mirror on this machine.
+    Mirror(Mirror),
+    /// Boot a guest under QEMU, talk to its agent, check it and show a timeline.
+    Boot(Boot),
+    /// Install the host tools that verbs need, or say how to.
+    Setup(Setup),
+    /// Measure against peers, side by side.
+    Bench(Bench),
+    /// Build twice under different circumstances and compare.
+    Repro(Repro),
+    /// Check the rules of the house.
+    Tidy,
+    /// Everything that CI runs.
+    Ci(Ci),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BuildImage {
+    /// Distro, a folder of recipes/; versions.yaml's default where not given.
+    #[arg(long)]
+    pub(crate) distro: Option<String>,
+    /// What to build; the recipe's default where not given.
+    #[arg(long = "type", value_enum)]
+    pub(crate) kind: Option<Kind>,
+    /// PID 1 of the guest; the recipe's default for the type where not given.
+    #[arg(long, value_enum)]
+    pub(crate) init: Option<InitKind>,
+    /// Architecture of the guest.
+    #[arg(long, default_value = std::env::consts::ARCH)]
+    pub(crate) arch: String,
+    /// Base URL of a mirror (http, https or file) in place of the usual ones;
+    /// several are tried in order.
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Vec<String>,
+    /// Public key that the mirror is signed with, in place of the recipe's.
+    #[arg(long, value_name = "FILE", requires = "mirror")]
+    pub(crate) mirror_key: Vec<PathBuf>,
+    /// Read the repository anew even if nothing else changed.
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Use only what the store holds; open no connection.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Agent binary to put in, instead of building it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) agent: Option<PathBuf>,
+    /// Where artifact and manifest go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Initrd,
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InitKind {
+    Agent,
+    Systemd,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BuildKernel {
+    /// Architecture of the guest.
+    #[arg(long, default_value = std::env::consts::ARCH)]
+    pub(crate) arch: String,
+    /// Where the kernel goes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Stop after the configuration is made and proven.
+    #[arg(long)]
+    pub(crate) config_only: bool,
+    /// Keep the build folder under target/kernel.
+    #[arg(long)]
+    pub(crate) keep_tree: bool,
+    /// Base URL of a mirror in place of the usual ones.
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Vec<String>,
+    /// Use only what the store holds; open no connection.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Parallel jobs; one per core where not given.
+    #[arg(long, short)]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BuildAgent {
+    /// Architecture of the guest.
+    #[arg(long, default_value = std::env::consts::ARCH)]
+    pub(crate) arch: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Mirror {
+    /// Distro to make a mirror of.
+    #[arg(value_enum)]
+    pub(crate) distro: MirrorDistro,
+    /// Take the mirror off record again (its files stay).
+    #[arg(long)]
+    pub(crate) forget: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum MirrorDistro {
+    /// An apk mirror out of an installed Alpine that a Python wheel carries.
+    Alpine,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Boot {
+    /// Boot what build-image makes of this distro (built if it isn't there).
+    #[arg(long, conflicts_with_all = ["image", "initrd"])]
+    pub(crate) distro: Option<String>,
+    /// With --distro: image or initrd.
+    #[arg(long = "type", value_enum, requires = "distro")]
+    pub(crate) kind: Option<Kind>,
+    /// With --distro: PID 1.
+    #[arg(long, value_enum, requires = "distro")]
+    pub(crate) init: Option<InitKind>,
+    /// Boot this disk image.
+    #[arg(long, value_name = "FILE", conflicts_with = "initrd")]
+    pub(crate) image: Option<PathBuf>,
+    /// Boot this initrd.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) initrd: Option<PathBuf>,
+    /// Kernel; the one of build-kernel where not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kernel: Option<PathBuf>,
+    /// How an image is given to the guest.
+    #[arg(long, value_enum, default_value_t = Driver::Nvdimm)]
+    pub(crate) driver: Driver,
+    /// Accelerator; auto takes KVM where it really works.
+    #[arg(long, value_enum, default_value_t = Accelerator::Auto)]
+    pub(crate) accel: Accelerator,
+    /// Count instructions: guest times are the same in every run (TCG, one CPU).
+    #[arg(long)]
+    pub(crate) icount: bool,
+    /// Memory of the guest in MiB.
+    #[arg(long, default_value_t = 512)]
+    pub(crate) memory: u64,
+    /// Virtual CPUs.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) cpus: u32,
+    /// Further kernel parameter.
+    #[arg(long, value_name = "PARAMETER")]
+    pub(crate) append: Vec<String>,
+    /// Seconds until a silent guest is given up.
+    #[arg(long, default_value_t = 120)]
+    pub(crate) timeout: u64,
+    /// Write boot.json, boot.svg and console.log there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Driver {
+    /// NVDIMM, mounted with DAX.
+    Nvdimm,
+    /// virtio-blk.
+    VirtioBlk,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Accelerator {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Setup {
+    /// Verbs whose tools are wanted; all where none is given.
+    pub(crate) verbs: Vec<String>,
+    /// Install without asking (apt-get as root, cargo install).
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Bench {
+    /// What to measure; everything where not given.
+    #[arg(value_enum)]
+    pub(crate) what: Vec<BenchKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchKind {
+    /// A warm Debian image against mmdebstrap and mke2fs of the same packages.
+    Image,
+    /// A build with nothing to do.
+    Unchanged,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Repro {
+    /// Also compare the kernel's configuration (fetches its source).
+    #[arg(long)]
+    pub(crate) kernel: bool,
+    /// Also compare the agent, compiled in two folders.
+    #[arg(long)]
+    pub(crate) agent: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Ci {
+    /// Leave out what boots guests and builds the kernel.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}

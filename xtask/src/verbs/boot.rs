@@ -1,0 +1,194 @@
+//! `cargo xtask boot`: boots a guest, talks to its agent, checks it and shows
+//! where the time went.
+
+use crate::failure::Failure;
+use crate::flags::{Accelerator, Boot, BuildImage, BuildKernel, Driver, Flags, InitKind, Kind};
+use crate::project::Project;
+use crate::tools;
+use crate::verbs::{build_image, build_kernel};
+use crate::Outcome;
+use anyhow::{Context, anyhow};
+use boot_check::{AcceleratorChoice, BootReport, BootRequest, Init, RootDriver, Rootfs, Timeline, ToolPaths};
+use osbuilder::Manifest;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outcome, Failure> {
+    tools::require(project, "boot")?;
+    let guest = guest(project, flags, args)?;
+    let kernel = match &args.kernel {
+        Some(path) => existing(path)?,
+        None => kernel(project, flags)?,
+    };
+    let work = tempfile::Builder::new().prefix("kata-boot-").tempdir().context("no temporary folder")?;
+    let request = request(project, args, &guest, kernel, work.path());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no async runtime")?;
+    let outcome = runtime.block_on(boot_check::boot(&request));
+    if let Some(folder) = &args.report {
+        report(folder, &outcome, work.path())?;
+    }
+    let report = outcome.map_err(|failure| {
+        // Everything worth knowing is in its one message.
+        anyhow!("{failure}")
+    })?;
+    let text = describe(&guest, &report);
+    let json = serde_json::from_str(&report.to_json())?;
+    Ok(Outcome { text, json })
+}
+
+/// What is booted, and what is known of it.
+struct Guest {
+    path: PathBuf,
+    kind: Kind,
+    manifest: Option<Manifest>,
+}
+
+fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure> {
+    if let Some(path) = &args.image {
+        return Ok(Guest { path: existing(path)?, kind: Kind::Image, manifest: manifest_of(path) });
+    }
+    if let Some(path) = &args.initrd {
+        return Ok(Guest { path: existing(path)?, kind: Kind::Initrd, manifest: manifest_of(path) });
+    }
+    let built = build_image::build(
+        project,
+        flags.quiet,
+        &BuildImage {
+            distro: args.distro.clone(),
+            kind: args.kind,
+            init: args.init,
+            arch: std::env::consts::ARCH.into(),
+            mirror: Vec::new(),
+            mirror_key: Vec::new(),
+            update: false,
+            offline: false,
+            agent: None,
+            out: None,
+        },
+    )?;
+    let kind = match built.manifest.r#type {
+        recipe::Type::Image => Kind::Image,
+        recipe::Type::Initrd => Kind::Initrd,
+    };
+    Ok(Guest { path: built.artifact, kind, manifest: Some(built.manifest) })
+}
+
+fn kernel(project: &Project, flags: &Flags) -> Result<PathBuf, Failure> {
+    let args = BuildKernel {
+        arch: std::env::consts::ARCH.into(),
+        out: None,
+        config_only: false,
+        keep_tree: false,
+        mirror: Vec::new(),
+        offline: false,
+        jobs: None,
+    };
+    Ok(build_kernel::build(project, flags.quiet, &args)?.vmlinuz)
+}
+
+fn existing(path: &Path) -> Result<PathBuf, Failure> {
+    fs::canonicalize(path)
+        .with_context(|| format!("{} can't be booted", path.display()))
+        .map_err(Failure::input)
+}
+
+fn manifest_of(artifact: &Path) -> Option<Manifest> {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(".manifest.json");
+    serde_json::from_slice(&fs::read(name).ok()?).ok()
+}
+
+fn request(
+    project: &Project,
+    args: &Boot,
+    guest: &Guest,
+    kernel: PathBuf,
+    work: &Path,
+) -> BootRequest {
+    let rootfs = match guest.kind {
+        Kind::Initrd => Rootfs::Initrd(guest.path.clone()),
+        Kind::Image => Rootfs::Image {
+            path: guest.path.clone(),
+            driver: match args.driver {
+                Driver::Nvdimm => RootDriver::NvdimmDax,
+                Driver::VirtioBlk => RootDriver::VirtioBlk,
+            },
+            fstype: guest
+                .manifest
+                .as_ref()
+                .and_then(|manifest| manifest.filesystem.clone())
+                .unwrap_or_else(|| "ext4".into()),
+        },
+    };
+    let mut request = BootRequest::new(kernel, rootfs, work);
+    if let Some(manifest) = &guest.manifest {
+        request.expect.agent_version = Some(manifest.agent_version.clone());
+        request.expect.init = match manifest.init {
+            recipe::Init::Agent => Init::Agent,
+            recipe::Init::Systemd => Init::Systemd,
+        };
+    } else if let Some(init) = args.init {
+        request.expect.init = if init == InitKind::Agent { Init::Agent } else { Init::Systemd };
+    }
+    request.accelerator = match args.accel {
+        Accelerator::Auto => AcceleratorChoice::Auto,
+        Accelerator::Kvm => AcceleratorChoice::Kvm,
+        Accelerator::Tcg => AcceleratorChoice::Tcg,
+    };
+    request.icount = args.icount;
+    request.memory_mib = args.memory;
+    request.cpus = args.cpus;
+    request.extra_kernel_params.clone_from(&args.append);
+    request.timeout = Duration::from_secs(args.timeout);
+    request.tools = ToolPaths { tools_dir: Some(project.tool_folder()), ..ToolPaths::default() };
+    request
+}
+
+fn report(folder: &Path, outcome: &boot_check::Outcome, work: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    let (json, svg) = match outcome {
+        Ok(report) => (report.to_json(), report.to_svg()),
+        Err(failure) => (failure.to_json(), failure.to_svg()),
+    };
+    let write = |name: &str, text: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))
+    };
+    write("boot.json", json.as_bytes())?;
+    write("boot.svg", svg.as_bytes())?;
+    if let Ok(console) = fs::read(boot_check::request::console_log(work)) {
+        write("console.log", &console)?;
+    }
+    Ok(())
+}
+
+fn describe(guest: &Guest, report: &BootReport) -> String {
+    let mut text = format!("{} boots ({})\n", guest.path.display(), report.accelerator);
+    text += &table(&report.timeline, report.icount);
+    for check in &report.checks {
+        text += &format!("  {} {}: {}\n", if check.passed { "ok" } else { "FAILED" }, check.name, check.detail);
+    }
+    text
+}
+
+fn table(timeline: &Timeline, icount: bool) -> String {
+    let mut text = String::new();
+    for stage in &timeline.stages {
+        let host = stage.host_end_us.saturating_sub(stage.host_start_us);
+        let guest = stage
+            .guest_ns
+            .map_or_else(String::new, |ns| format!("  {:>9.3} ms in the guest", ns as f64 / 1e6));
+        // Under instruction counting the host's clock says nothing.
+        let host = if icount { String::new() } else { format!("{:>9.1} ms", host as f64 / 1e3) };
+        text += &format!("  {:<12}{host}{guest}\n", stage.stage.name());
+    }
+    if let Some(ns) = timeline.guest_agent_listening_ns {
+        text += &format!("  agent listens {:.3} ms after the kernel's start, guest time\n", ns as f64 / 1e6);
+    }
+    text
+}

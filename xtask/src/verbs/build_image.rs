@@ -1,0 +1,93 @@
+//! `cargo xtask build-image`: a guest initrd or image.
+
+use crate::failure::Failure;
+use crate::flags::{BuildImage, Flags, InitKind, Kind};
+use crate::progress::Bars;
+use crate::project::Project;
+use crate::verbs::build_agent;
+use crate::Outcome;
+use osbuilder::{BuildRequest, Built, MirrorChoice};
+use recipe::{Init, Type};
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub(crate) fn run(project: &Project, flags: &Flags, args: &BuildImage) -> Result<Outcome, Failure> {
+    let clock = Instant::now();
+    let built = build(project, flags.quiet, args)?;
+    let manifest = &built.manifest;
+    let (count, size) = (manifest.packages.len(), manifest.artifact.size);
+    let state = if built.unchanged { "unchanged" } else { "built" };
+    let text = format!(
+        "{} {state} in {:.2} s: {count} packages, {:.1} MiB, {} as PID 1\n  sha256 {}\n  packages from {} ({})",
+        built.artifact.display(),
+        clock.elapsed().as_secs_f64(),
+        size as f64 / f64::from(1 << 20),
+        manifest.init,
+        manifest.artifact.sha256,
+        manifest.mirror.url,
+        manifest.mirror.chosen_by,
+    );
+    let json = serde_json::json!({
+        "artifact": built.artifact,
+        "manifest": built.manifest_file,
+        "unchanged": built.unchanged,
+        "sha256": manifest.artifact.sha256,
+        "size": size,
+        "mirror": manifest.mirror,
+    });
+    Ok(Outcome { text, json })
+}
+
+/// Builds what the arguments ask for; other verbs need it too.
+pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result<Built, Failure> {
+    let versions = &project.versions;
+    let distro = args.distro.as_deref().unwrap_or(match args.kind {
+        Some(Kind::Initrd) => &versions.default_initrd_name,
+        _ => &versions.default_image_name,
+    });
+    // A slip in the recipe should not cost the minutes of compiling the agent.
+    let folder = osbuilder::RecipeFolder::load(&project.recipes(), distro)?;
+    let (kind, init) = (args.kind.map(Into::into), args.init.map(Into::into));
+    folder.recipe.select(kind, init, &args.arch).map_err(Failure::input)?;
+    let agent = match &args.agent {
+        Some(path) => build_agent::given(path)?,
+        None => build_agent::build(project, &args.arch)?,
+    };
+    let out = args.out.clone().unwrap_or_else(|| project.out(&args.arch));
+    let request = BuildRequest {
+        recipes: &project.recipes(),
+        distro,
+        r#type: kind,
+        init,
+        architecture: &args.arch,
+        mirrors: MirrorChoice {
+            urls: args.mirror.clone(),
+            keys: args.mirror_key.clone(),
+            record: Some(project.mirror_record(distro)),
+            host_root: PathBuf::from("/"),
+        },
+        agent: &agent,
+        out: &out,
+        update: args.update,
+    };
+    let store = project.store(args.offline)?;
+    Ok(osbuilder::build(&request, &store, &Bars::new(quiet))?)
+}
+
+impl From<Kind> for Type {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Initrd => Self::Initrd,
+            Kind::Image => Self::Image,
+        }
+    }
+}
+
+impl From<InitKind> for Init {
+    fn from(init: InitKind) -> Self {
+        match init {
+            InitKind::Agent => Self::Agent,
+            InitKind::Systemd => Self::Systemd,
+        }
+    }
+}

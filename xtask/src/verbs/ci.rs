@@ -1,0 +1,64 @@
+//! `cargo xtask ci`: everything that CI runs, in the order in which a mistake
+//! shows soonest. The test runner comes last, so that its own summary is the
+//! last line.
+
+use crate::failure::Failure;
+use crate::flags::Ci;
+use crate::project::Project;
+use crate::tools;
+use crate::verbs::setup;
+use crate::Outcome;
+use anyhow::{Context, bail};
+use std::process::Command;
+use std::time::Instant;
+use tracing::info;
+
+pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
+    let missing = tools::missing(project, "ci");
+    if !missing.is_empty() {
+        setup::install(project, &missing)?;
+    }
+    let xtask = std::env::current_exe().context("xtask does not know where it is")?;
+    let xtask = xtask.to_string_lossy().into_owned();
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    step(project, &xtask, &["tidy"])?;
+    step(project, &cargo, &["fmt", "--all", "--check"])?;
+    // Advisories need their database, which is not in a package registry.
+    step(project, &cargo, &["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
+    step(project, &cargo, &["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"])?;
+    if !args.quick {
+        step(project, &xtask, &["build-kernel"])?;
+        step(project, &xtask, &["mirror", "alpine"])?;
+        step(project, &xtask, &["build-image", "--distro", "debian"])?;
+        step(project, &xtask, &["build-image", "--distro", "alpine"])?;
+        step(project, &xtask, &["repro", "--agent", "--kernel"])?;
+    }
+    let mut test = vec!["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
+    if !args.quick {
+        test.extend(["--features", "xtask/end-to-end"]);
+    }
+    step(project, &cargo, &test)?;
+    Ok(Outcome { text: String::new(), json: serde_json::json!({"passed": true}) })
+}
+
+fn step(project: &Project, program: &str, words: &[&str]) -> anyhow::Result<()> {
+    let name = words.join(" ");
+    info!("==> {name}");
+    let clock = Instant::now();
+    // Tools that setup compiled come first, as cargo finds its subcommands by PATH.
+    let mut path = vec![project.tool_folder()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let status = Command::new(program)
+        .args(words)
+        .current_dir(project.root())
+        .env("PATH", std::env::join_paths(path)?)
+        .status()
+        .with_context(|| format!("{name} can't be started"))?;
+    if !status.success() {
+        bail!("{name} failed ({status}); it says why above");
+    }
+    if !name.starts_with("nextest") {
+        info!("<== {name}: {:.0} s", clock.elapsed().as_secs_f64());
+    }
+    Ok(())
+}

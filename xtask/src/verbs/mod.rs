@@ -1,0 +1,12 @@
+//! One file a verb.
+
+pub(crate) mod bench;
+pub(crate) mod boot;
+pub(crate) mod build_agent;
+pub(crate) mod build_image;
+pub(crate) mod build_kernel;
+pub(crate) mod ci;
+pub(crate) mod mirror;
+pub(crate) mod repro;
+pub(crate) mod setup;
+pub(crate) mod tidy;

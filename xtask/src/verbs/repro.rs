@@ -1,0 +1,203 @@
+//! `cargo xtask repro`: builds everything twice under circumstances as
+//! different as this machine allows (folder, user, umask, time zone, locale,
+//! number of threads) and compares the bytes.
+
+use crate::failure::Failure;
+use crate::flags::{Flags, Repro};
+use crate::project::Project;
+use crate::verbs::build_agent;
+use crate::Outcome;
+use anyhow::{Context, anyhow, bail};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tracing::{info, warn};
+
+/// A number that no file needs and every system has: `nobody`.
+const NOBODY: &str = "65534";
+
+pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outcome, Failure> {
+    let base = tempfile::Builder::new().prefix("kata-repro-").tempdir().context("no temporary folder")?;
+    fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
+    let mut compared = Vec::new();
+    if args.agent {
+        compared.push(("agent", agents(project, base.path())?));
+    }
+    let first = Circumstance::new(project, base.path(), "one", false)?;
+    let second = Circumstance::new(project, base.path(), "two/somewhere else/entirely", true)?;
+    let mut builds = vec![("debian image", "debian", "image"), ("debian initrd", "debian", "initrd")];
+    if project.mirror_record("alpine").exists() {
+        builds.extend([("alpine initrd", "alpine", "initrd"), ("alpine image", "alpine", "image")]);
+    } else {
+        warn!("no Alpine mirror is on record: alpine is left out (`cargo xtask mirror alpine`)");
+    }
+    for (name, distro, kind) in builds {
+        let digests = [first.image(distro, kind, flags)?, second.image(distro, kind, flags)?];
+        compared.push((name, digests));
+    }
+    if args.kernel {
+        compared.push(("kernel config", [first.config()?, second.config()?]));
+    }
+    let mut text = String::new();
+    let mut differing = Vec::new();
+    for (name, [one, two]) in &compared {
+        if one == two {
+            text += &format!("{name}: same, sha256 {one}\n");
+        } else {
+            text += &format!("{name}: DIFFERENT, sha256 {one} and {two}\n");
+            differing.push(*name);
+        }
+    }
+    if !differing.is_empty() {
+        return Err(anyhow!("not reproducible: {}\n{}", differing.join(", "), text.trim_end()).into());
+    }
+    let json: serde_json::Map<_, _> =
+        compared.iter().map(|(name, digests)| ((*name).to_owned(), digests[0].clone().into())).collect();
+    Ok(Outcome { text, json: json.into() })
+}
+
+/// A copy of what a build reads, in a folder of its own, and how to run there.
+struct Circumstance {
+    root: PathBuf,
+    other: bool,
+}
+
+impl Circumstance {
+    fn new(project: &Project, base: &Path, name: &str, other: bool) -> anyhow::Result<Self> {
+        let root = base.join(name);
+        for folder in ["recipes", "kernel"] {
+            copy(&project.root().join(folder), &root.join(folder))?;
+        }
+        fs::copy(project.root().join("versions.yaml"), root.join("versions.yaml"))?;
+        fs::copy(std::env::current_exe()?, root.join("xtask"))?;
+        let agent = build_agent::build(project, std::env::consts::ARCH).map_err(|f| anyhow!("{}", f.render(false)))?;
+        fs::write(root.join("agent-binary"), &agent.binary)?;
+        let record = project.mirror_record("alpine");
+        if record.exists() {
+            // A mirror of its own in each folder, but the same packages.
+            let mirror = root.join("target/mirror");
+            copy(&project.target().join("mirror/alpine"), &mirror.join("alpine"))?;
+            let text = fs::read_to_string(&record)?;
+            let from = project.target().join("mirror").display().to_string();
+            fs::write(mirror.join("alpine.json"), text.replace(&from, &mirror.display().to_string().replace(' ', "%20")))?;
+            let key = mirror.join("alpine.json");
+            let fixed = fs::read_to_string(&key)?;
+            let mut record: serde_json::Value = serde_json::from_str(&fixed)?;
+            if let Some(path) = record["key"].as_str().map(|path| path.replace("%20", " ")) {
+                record["key"] = path.into();
+            }
+            fs::write(&key, record.to_string())?;
+        }
+        if other && nix::unistd::geteuid().is_root() {
+            give_away(&root)?;
+        }
+        Ok(Self { root, other })
+    }
+
+    /// xtask with `words`, as this circumstance runs it; its JSON answer.
+    fn xtask(&self, words: &[&str]) -> anyhow::Result<serde_json::Value> {
+        let program = self.root.join("xtask");
+        let mut command = if self.other {
+            let mut command = Command::new("sh");
+            // Positional parameters, so that no path is read as shell text.
+            let script = "umask 077; exec \"$@\"";
+            command.args(["-c", script, "sh"]);
+            if nix::unistd::geteuid().is_root() {
+                command.args(["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+            }
+            command.arg(program);
+            command.envs([("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8"), ("RAYON_NUM_THREADS", "1")]);
+            command
+        } else {
+            Command::new(program)
+        };
+        // Keeping the invoking cargo's folder out of it: nothing may need it.
+        let output = command
+            .args(["--json", "--quiet"])
+            .args(words)
+            .current_dir(&self.root)
+            .env("HOME", &self.root)
+            .env("KATA_STORE", self.root.join("store"))
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .context("xtask can't be started again")?;
+        if !output.status.success() {
+            bail!("{} failed in {}", words.join(" "), self.root.display());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn image(&self, distro: &str, kind: &str, _flags: &Flags) -> anyhow::Result<String> {
+        info!("{distro} {kind} in {}", self.root.display());
+        let words = ["build-image", "--distro", distro, "--type", kind, "--agent", "agent-binary"];
+        let answer = self.xtask(&words)?;
+        let path = answer["artifact"].as_str().context("no artifact")?.to_owned();
+        let (digest, _) = osbuilder::digest_file(Path::new(&path))?;
+        Ok(hex::encode(digest))
+    }
+
+    fn config(&self) -> anyhow::Result<String> {
+        info!("kernel config in {}", self.root.display());
+        let answer = self.xtask(&["build-kernel", "--config-only"])?;
+        let (digest, _) = osbuilder::digest_file(Path::new(answer["config"].as_str().context("no config")?))?;
+        Ok(hex::encode(digest))
+    }
+}
+
+/// The agent as compiled here and as compiled in another folder.
+fn agents(project: &Project, base: &Path) -> anyhow::Result<[String; 2]> {
+    let here = build_agent::build(project, std::env::consts::ARCH).map_err(|f| anyhow!("{}", f.render(false)))?;
+    let root = base.join("compiled elsewhere");
+    fs::create_dir_all(&root)?;
+    for folder in ["agent", "osbuilder", "kernel", "runtime", "xtask", "recipes", ".cargo"] {
+        copy(&project.root().join(folder), &root.join(folder))?;
+    }
+    for file in ["Cargo.toml", "Cargo.lock", "versions.yaml"] {
+        fs::copy(project.root().join(file), root.join(file))?;
+    }
+    info!("compiling the agent in {}", root.display());
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--json", "--quiet", "build-agent"])
+        .current_dir(&root)
+        .env("CARGO_TARGET_DIR", root.join("target"))
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        bail!("the agent does not compile in {}", root.display());
+    }
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let there = answer["sha256"].as_str().context("no digest")?.to_owned();
+    Ok([hex::encode(here.sha256), there])
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if entry.file_name() != "target" {
+                copy(&entry.path(), &target)?;
+            }
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes everything below `folder` nobody's.
+fn give_away(folder: &Path) -> anyhow::Result<()> {
+    let nobody: u32 = NOBODY.parse()?;
+    std::os::unix::fs::chown(folder, Some(nobody), Some(nobody))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give_away(&entry.path())?;
+        } else {
+            std::os::unix::fs::chown(entry.path(), Some(nobody), Some(nobody))?;
+        }
+    }
+    Ok(())
+}
