@@ -142,7 +142,7 @@ pub fn build(
 
 fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
     let first = mirrors.urls.first().map(ToString::to_string).unwrap_or_default();
-    let text = format!("{}: packages from {first} (chosen by {})", folder.recipe.name, mirrors.chosen_by);
+    let text = format!("{}: packages from {first} ({})", folder.recipe.name, mirrors.chosen_by);
     if mirrors.chosen_by.starts_with("a rebuilt mirror") { warn!("{text}") } else { info!("{text}") }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Each breakage changes a healthy request; nothing here boots.
 
-use crate::request::{BootRequest, Rootfs};
+use crate::request::{BootRequest, RootDriver, Rootfs};
 
 /// One way to break a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,10 @@ impl Breakage {
     /// Breaks `request`.
     pub fn apply(self, request: &mut BootRequest) {
         let param = match self {
-            Self::NoRootDevice => "root=/dev/vdz9",
+            Self::NoRootDevice => match request.rootfs {
+                Rootfs::Image { driver: RootDriver::NvdimmDax, .. } => "root=/dev/pmem9p1",
+                _ => "root=/dev/vdz9",
+            },
             Self::WrongFilesystem => match &mut request.rootfs {
                 Rootfs::Image { fstype, .. } => {
                     *fstype = if fstype == "erofs" { "ext4" } else { "erofs" }.to_owned();
@@ -74,7 +77,6 @@ impl Breakage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::RootDriver;
 
     #[test]
     fn every_breakage_changes_an_image_request() {

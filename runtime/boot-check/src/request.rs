@@ -208,17 +208,24 @@ mod tests {
 
     #[test]
     fn parameters_of_an_initrd_with_extra_ones_last() {
-        check(Rootfs::Initrd("initrd".into()), &["agent.log=debug"], expect![[r#"
+        check(
+            Rootfs::Initrd("initrd".into()),
+            &["agent.log=debug"],
+            expect![[r#"
             console=ttyS0
             printk.time=1
             panic=-1
             net.ifnames=0
-            agent.log=debug"#]]);
+            agent.log=debug"#]],
+        );
     }
 
     #[test]
     fn parameters_of_an_ext4_image_with_dax() {
-        check(image(RootDriver::NvdimmDax, "ext4"), &[], expect![[r#"
+        check(
+            image(RootDriver::NvdimmDax, "ext4"),
+            &[],
+            expect![[r#"
             console=ttyS0
             printk.time=1
             panic=-1
@@ -229,12 +236,16 @@ mod tests {
             rootfstype=ext4
             systemd.unit=kata-containers.target
             systemd.mask=systemd-networkd.service
-            systemd.mask=systemd-networkd.socket"#]]);
+            systemd.mask=systemd-networkd.socket"#]],
+        );
     }
 
     #[test]
     fn parameters_of_an_erofs_disk() {
-        check(image(RootDriver::VirtioBlk, "erofs"), &[], expect![[r#"
+        check(
+            image(RootDriver::VirtioBlk, "erofs"),
+            &[],
+            expect![[r#"
             console=ttyS0
             printk.time=1
             panic=-1
@@ -244,7 +255,8 @@ mod tests {
             rootfstype=erofs
             systemd.unit=kata-containers.target
             systemd.mask=systemd-networkd.service
-            systemd.mask=systemd-networkd.socket"#]]);
+            systemd.mask=systemd-networkd.socket"#]],
+        );
     }
 
     #[test]

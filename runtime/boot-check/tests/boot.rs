@@ -1,7 +1,9 @@
-//! Boots real guests. Needs a kernel and an initrd with the agent as /init:
+//! Boots real guests. Needs a kernel, an initrd with the agent as /init, and
+//! an ext4 image (with `KATA_TEST_IMAGE_INIT=agent` if its init is not systemd):
 //!
 //! ```text
-//! KATA_TEST_KERNEL=… KATA_TEST_INITRD=… cargo nextest run -p boot-check --features boot-tests
+//! KATA_TEST_KERNEL=… KATA_TEST_INITRD=… KATA_TEST_IMAGE=… \
+//!     cargo nextest run -p boot-check --features boot-tests
 //! ```
 //!
 //! Host programs come from `KATA_TEST_TOOLS`, if set, then from PATH. Guests
@@ -11,32 +13,54 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use boot_check::{
-    AcceleratorChoice, BootFailure, BootReport, BootRequest, Breakage, FailureClass, Rootfs, Stage,
-    boot,
+    AcceleratorChoice, BootFailure, BootReport, BootRequest, Breakage, FailureClass, Init,
+    RootDriver, Rootfs, Stage, boot,
 };
 
 fn given(name: &str) -> PathBuf {
     match std::env::var_os(name) {
         Some(value) => value.into(),
         None => panic!(
-            "{name} is not set; run: KATA_TEST_KERNEL=<vmlinuz> KATA_TEST_INITRD=<initrd> cargo nextest \
-             run -p boot-check --features boot-tests"
+            "{name} is not set; run: KATA_TEST_KERNEL=<vmlinuz> KATA_TEST_INITRD=<initrd> \
+             KATA_TEST_IMAGE=<image> cargo nextest run -p boot-check --features boot-tests"
         ),
     }
 }
 
-/// Changes a healthy request, boots it and makes sure that nothing stays.
+/// Changes a healthy request for the initrd, boots it and makes sure that
+/// nothing stays.
 fn run(change: impl FnOnce(&mut BootRequest)) -> Result<BootReport, Box<BootFailure>> {
-    let dir = tempfile::tempdir().unwrap();
-    let rootfs = Rootfs::Initrd(given("KATA_TEST_INITRD"));
+    run_rootfs(Rootfs::Initrd(given("KATA_TEST_INITRD")), change)
+}
+
+/// The same for the image.
+fn run_image(
+    driver: RootDriver,
+    change: impl FnOnce(&mut BootRequest),
+) -> Result<BootReport, Box<BootFailure>> {
+    let path = given("KATA_TEST_IMAGE");
+    run_rootfs(Rootfs::Image { path, driver, fstype: "ext4".into() }, |request| {
+        if std::env::var_os("KATA_TEST_IMAGE_INIT").is_some_and(|init| init == "agent") {
+            request.expect.init = Init::Agent;
+        }
+        change(request);
+    })
+}
+
+fn run_rootfs(
+    rootfs: Rootfs,
+    change: impl FnOnce(&mut BootRequest),
+) -> Result<BootReport, Box<BootFailure>> {
+    let dir = tempfile::tempdir().expect("a temporary folder");
     let mut request = BootRequest::new(given("KATA_TEST_KERNEL"), rootfs, dir.path());
     request.accelerator = AcceleratorChoice::Tcg;
     request.tools.tools_dir = std::env::var_os("KATA_TEST_TOOLS").map(Into::into);
     change(&mut request);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let outcome = runtime.block_on(boot(&request));
     let own = std::process::id().to_string();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
         // pid (comm) state ppid: a child of this test would be left over.
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).unwrap_or("");
@@ -53,6 +77,39 @@ fn broken(breakage: Breakage, timeout: u64) -> Box<BootFailure> {
     .expect_err("a broken guest must not pass");
     println!("{failure}");
     failure
+}
+
+fn broken_image(driver: RootDriver, breakage: Breakage) -> FailureClass {
+    let failure = run_image(driver, |request| breakage.apply(request))
+        .expect_err("a broken guest must not pass");
+    println!("{failure}");
+    failure.class().clone()
+}
+
+#[test]
+fn an_image_boots_as_nvdimm_with_dax_and_as_a_disk() {
+    let nvdimm = run_image(RootDriver::NvdimmDax, |_| ());
+    let nvdimm = nvdimm.unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{:?}", nvdimm.guest.root);
+    assert!(nvdimm.guest.cmdline.contains("root=/dev/pmem0p1 "), "{}", nvdimm.guest.cmdline);
+    assert!(nvdimm.guest.root.dax);
+    let disk = run_image(RootDriver::VirtioBlk, |_| ());
+    let disk = disk.unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{:?}", disk.guest.root);
+    assert!(disk.guest.cmdline.contains("root=/dev/vda1 "), "{}", disk.guest.cmdline);
+    assert!(!disk.guest.root.dax);
+}
+
+#[test]
+fn broken_images_are_recognised() {
+    let disk = RootDriver::VirtioBlk;
+    assert_eq!(broken_image(disk, Breakage::NoRootDevice), FailureClass::NoRootDevice);
+    assert_eq!(broken_image(disk, Breakage::WrongFilesystem), FailureClass::WrongFilesystem);
+    assert_eq!(broken_image(disk, Breakage::NoVirtio), FailureClass::NoVirtio);
+    assert_eq!(broken_image(disk, Breakage::NoInit), FailureClass::NoInit);
+    let nvdimm = RootDriver::NvdimmDax;
+    assert_eq!(broken_image(nvdimm, Breakage::WrongFilesystem), FailureClass::WrongFilesystem);
+    assert_eq!(broken_image(nvdimm, Breakage::NoRootDevice), FailureClass::NoRootDevice);
 }
 
 #[test]

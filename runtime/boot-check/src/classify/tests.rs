@@ -46,129 +46,189 @@ fn up(rest: &str) -> String {
 
 #[test]
 fn pmem_missing() {
-    check(include_str!("recorded/pmem-missing.txt"), false, expect![[r#"
+    check(
+        include_str!("recorded/pmem-missing.txt"),
+        false,
+        expect![[r#"
         NoRootDevice: the root device "/dev/pmem0p1" is not there
         seen: [    0.682594] VFS: Cannot open root device "/dev/pmem0p1" or unknown-block(0,0): error -19
-        look at: CONFIG_ACPI_NFIT, CONFIG_LIBNVDIMM, CONFIG_BLK_DEV_PMEM, CONFIG_ND_PFN, CONFIG_NVDIMM_PFN, CONFIG_MSDOS_PARTITION, or the image's header"#]]);
+        look at: CONFIG_ACPI_NFIT, CONFIG_LIBNVDIMM, CONFIG_BLK_DEV_PMEM, CONFIG_ND_PFN, CONFIG_NVDIMM_PFN, CONFIG_MSDOS_PARTITION, or the image's header"#]],
+    );
 }
 
 #[test]
 fn filesystem_unknown() {
-    check(include_str!("recorded/filesystem-unknown.txt"), false, expect![[r#"
+    check(
+        include_str!("recorded/filesystem-unknown.txt"),
+        false,
+        expect![[r#"
         WrongFilesystem: the kernel does not know the file system btrfs
         seen: [    0.809946] VFS: Cannot open root device "/dev/vda" or unknown-block(254,0): error -19
-        look at: the CONFIG option of that file system or the root's type"#]]);
+        look at: the CONFIG option of that file system or the root's type"#]],
+    );
 }
 
 #[test]
 fn disk_is_blank_ext4() {
-    check(include_str!("recorded/disk-is-blank-ext4.txt"), false, expect![[r#"
+    check(
+        include_str!("recorded/disk-is-blank-ext4.txt"),
+        false,
+        expect![[r#"
         WrongFilesystem: the root device holds no ext4 file system
         seen: [    0.718089] No filesystem could mount root, tried:
-        look at: rootfstype= against the image's real type, or a damaged image"#]]);
+        look at: rootfstype= against the image's real type, or a damaged image"#]],
+    );
 }
 
 #[test]
 fn disk_is_blank_erofs() {
-    check(include_str!("recorded/disk-is-blank-erofs.txt"), false, expect![[r#"
+    check(
+        include_str!("recorded/disk-is-blank-erofs.txt"),
+        false,
+        expect![[r#"
         WrongFilesystem: the root device holds no erofs file system
         seen: [    0.760293] erofs: (device vda): erofs_read_superblock: cannot find valid erofs superblock
-        look at: rootfstype= against the image's real type, or a damaged image"#]]);
+        look at: rootfstype= against the image's real type, or a damaged image"#]],
+    );
 }
 
 #[test]
 fn initrd_without_init() {
-    check(include_str!("recorded/initrd-without-init.txt"), true, expect![[r#"
+    check(
+        include_str!("recorded/initrd-without-init.txt"),
+        true,
+        expect![[r#"
         NoInit: the initrd has no program at the path of init
         seen: [    0.643083] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)
-        look at: /init in the initrd (a program, executable), rdinit=, CONFIG_BLK_DEV_INITRD"#]]);
+        look at: /init in the initrd (a program, executable), rdinit=, CONFIG_BLK_DEV_INITRD"#]],
+    );
 }
 
 #[test]
 fn initrd_cut() {
-    check(include_str!("recorded/initrd-cut.txt"), true, expect![[r#"
+    check(
+        include_str!("recorded/initrd-cut.txt"),
+        true,
+        expect![[r#"
         NoInit: the kernel can't unpack the initrd
         seen: [    0.574304] Initramfs unpacking failed: read error
-        look at: the archive's compression (CONFIG_RD_GZIP, CONFIG_RD_XZ, CONFIG_RD_ZSTD), or a cut file"#]]);
+        look at: the archive's compression (CONFIG_RD_GZIP, CONFIG_RD_XZ, CONFIG_RD_ZSTD), or a cut file"#]],
+    );
 }
 
 #[test]
 fn no_working_init() {
-    check(include_str!("recorded/no-working-init.txt"), false, expect![[r#"
+    check(
+        include_str!("recorded/no-working-init.txt"),
+        false,
+        expect![[r#"
         NoInit: there is no program that can run as init
         seen: [    0.823293] Kernel panic - not syncing: No working init found.  Try passing init= option to kernel. See Linux Documentation/admin-guide/init.rst for guidance.
-        look at: the package that brings /sbin/init (systemd-sysv), or init= on the command line"#]]);
+        look at: the package that brings /sbin/init (systemd-sysv), or init= on the command line"#]],
+    );
 }
 
 #[test]
 fn requested_init_missing() {
-    check(include_str!("recorded/requested-init-missing.txt"), false, expect![[r#"
+    check(
+        include_str!("recorded/requested-init-missing.txt"),
+        false,
+        expect![[r#"
         NoInit: there is no program that can run as init
         seen: [    0.821657] Kernel panic - not syncing: Requested init /bin/agent failed (error -2).
-        look at: the package that brings /sbin/init (systemd-sysv), or init= on the command line"#]]);
+        look at: the package that brings /sbin/init (systemd-sysv), or init= on the command line"#]],
+    );
 }
 
 #[test]
 fn init_exits_3() {
-    check(include_str!("recorded/init-exits-3.txt"), true, expect![[r#"
+    check(
+        include_str!("recorded/init-exits-3.txt"),
+        true,
+        expect![[r#"
         InitDied: init ended: exit code 3
         seen: [    0.797566] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300
-        look at: the program run as init: the lines before the panic are its last words"#]]);
+        look at: the program run as init: the lines before the panic are its last words"#]],
+    );
 }
 
 #[test]
 fn out_of_memory() {
-    check(include_str!("recorded/out-of-memory.txt"), true, expect![[r#"
+    check(
+        include_str!("recorded/out-of-memory.txt"),
+        true,
+        expect![[r#"
         OutOfMemory: the guest ran out of memory
         seen: [    2.202351] Out of memory and no killable processes...
-        look at: the guest's memory size, or what makes the initrd large"#]]);
+        look at: the guest's memory size, or what makes the initrd large"#]],
+    );
 }
 
 #[test]
 fn a_kernel_without_virtio_finds_no_disk() {
     let recorded = include_str!("recorded/pmem-missing.txt").replace("/dev/pmem0p1", "/dev/vda1");
-    check(&recorded, false, expect![[r#"
+    check(
+        &recorded,
+        false,
+        expect![[r#"
         NoVirtio: the kernel found no virtio disk, so /dev/vda1 is not there
         seen: [    0.682594] VFS: Cannot open root device "/dev/vda1" or unknown-block(0,0): error -19
-        look at: CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK, CONFIG_PCI"#]]);
+        look at: CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_BLK, CONFIG_PCI"#]],
+    );
 }
 
 #[test]
 fn init_killed_by_a_signal() {
     let line = "[    0.9] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b";
-    check(&up(line), true, expect![[r#"
+    check(
+        &up(line),
+        true,
+        expect![[r#"
         InitDied: init ended: killed by signal 11
         seen: [    0.9] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b
-        look at: the program run as init: the lines before the panic are its last words"#]]);
+        look at: the program run as init: the lines before the panic are its last words"#]],
+    );
 }
 
 #[test]
 fn an_agent_without_vsock_says_so() {
     let block = "========\nkata-agent 0.1.0: the guest agent can't run\n  can't listen on \
                  vsock://-1:1024; is vsock built into the guest kernel?\n========\n";
-    check(&up(block), true, expect![[r#"
+    check(
+        &up(block),
+        true,
+        expect![[r#"
         NoVsock: the agent can't listen, because the guest's kernel has no vsock
         seen: can't listen on vsock://-1:1024; is vsock built into the guest kernel?
-        look at: CONFIG_VSOCKETS, CONFIG_VIRTIO_VSOCKETS (built in, or their modules loaded)"#]]);
+        look at: CONFIG_VSOCKETS, CONFIG_VIRTIO_VSOCKETS (built in, or their modules loaded)"#]],
+    );
 }
 
 #[test]
 fn an_agent_that_panics_is_quoted() {
     let block = "========\nkata-agent 0.1.0: the guest agent has a bug and stops\n  at src/a.rs:7\n  \
                  no luck\n========\n";
-    check(&up(block), true, expect![[r#"
+    check(
+        &up(block),
+        true,
+        expect![[r#"
         InitDied: the agent gave up and said why
         seen: kata-agent 0.1.0: the guest agent has a bug and stops; at src/a.rs:7; no luck
-        look at: -"#]]);
+        look at: -"#]],
+    );
 }
 
 #[test]
 fn another_panic_keeps_its_reason() {
     let line = "[    0.9] Kernel panic - not syncing: stack-protector: Kernel stack is corrupted";
-    check(&up(line), true, expect![[r#"
+    check(
+        &up(line),
+        true,
+        expect![[r#"
         GuestPanic: the guest's kernel panicked: stack-protector: Kernel stack is corrupted
         seen: [    0.9] Kernel panic - not syncing: stack-protector: Kernel stack is corrupted
-        look at: -"#]]);
+        look at: -"#]],
+    );
 }
 
 #[test]

@@ -47,7 +47,11 @@ impl StderrTail {
 
     /// Waits until the stream has ended, then gives its last lines.
     pub async fn finished(&mut self) -> Vec<String> {
-        let _ = (&mut self.task).await;
+        // A finished task may be awaited once only, and this is called again
+        // by every further wait for the same machine.
+        if !self.task.is_finished() {
+            let _ = (&mut self.task).await;
+        }
         self.lines()
     }
 }
@@ -69,6 +73,7 @@ mod tests {
         let lines = tail.finished().await;
         assert_eq!(lines.len(), LINES);
         assert_eq!(lines.last().unwrap(), "line 4999");
+        assert_eq!(tail.finished().await, lines, "asking again gives the same");
         assert!(tail.bytes.lock().unwrap().len() <= LIMIT);
     }
 }
