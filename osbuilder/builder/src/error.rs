@@ -1,7 +1,9 @@
 //! Why a guest could not be built. Each variant is one sentence for a person;
 //! the cause below it, if any, is not repeated.
 
-use std::path::PathBuf;
+use artifact_store::StoreError;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Failure of a build. [`BuildError::is_input`] tells a mistake in the input
 /// from work that failed.
@@ -56,7 +58,7 @@ pub enum BuildError {
     #[error("{0} has no apt repository: name a distro of the Debian family")]
     NotApt(String),
     /// No mirror gave a verified index.
-    #[error("{distro}: no mirror gave an index that could be verified; give another with `--mirror URL`{hint}")]
+    #[error("{distro}: the package repository can't be opened{hint}")]
     Repository {
         /// The distro.
         distro: String,
@@ -76,8 +78,16 @@ pub enum BuildError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A package could not be fetched.
-    #[error("{0}: packages could not be fetched")]
-    Fetch(String, #[source] artifact_store::StoreError),
+    #[error("{distro}: packages can't be fetched{hint}")]
+    Fetch {
+        /// The distro.
+        distro: String,
+        /// What helps, where the cause below does not say it.
+        hint: &'static str,
+        /// The attempts.
+        #[source]
+        source: StoreError,
+    },
     /// A package is damaged or lies about itself.
     #[error(transparent)]
     Package(Box<dyn std::error::Error + Send + Sync>),
@@ -105,7 +115,9 @@ pub enum BuildError {
         source: rootfs::PatternError,
     },
     /// A link list is not in the tree.
-    #[error("{recipe}: the link list {list} is in no package; is the package that brings it left out?")]
+    #[error(
+        "{recipe}: the link list {list} is in no package; is the package that brings it left out?"
+    )]
     LinkList {
         /// The recipe file.
         recipe: String,
@@ -121,8 +133,14 @@ pub enum BuildError {
         #[source]
         source: image::ImageError,
     },
+    /// There is no room for the output.
+    #[error("no space left to write {}; free some, or build into another folder with --out DIR", .path.display())]
+    DiskFull {
+        /// The output file.
+        path: PathBuf,
+    },
     /// A file operation failed.
-    #[error("{}: {action} failed{}", .path.display(), full_disk(.source))]
+    #[error("{}: {action} failed", .path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -130,11 +148,25 @@ pub enum BuildError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
 impl BuildError {
+    /// A failed operation on an output file, told apart by whether space ran out.
+    pub(crate) fn output(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            _ => Self::Io { action, path, source },
+        }
+    }
+
+    /// Packages of `distro` that the store could not get.
+    pub(crate) fn fetch(distro: &str, source: StoreError) -> Self {
+        Self::Fetch { distro: distro.to_owned(), hint: mirror_hint(&source), source }
+    }
+
     /// Whether the caller's input is at fault (exit status 2) and not the work.
     pub fn is_input(&self) -> bool {
         matches!(
@@ -144,6 +176,7 @@ impl BuildError {
                 | Self::Problem(_)
                 | Self::Selection(_)
                 | Self::MirrorUrl { .. }
+                | Self::Key { .. }
                 | Self::Pattern { .. }
                 | Self::LinkList { .. }
                 | Self::Edit { .. }
@@ -155,9 +188,12 @@ fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-fn full_disk(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => ": the disk is full, free some space and run it again",
+/// What to do about wrong bytes; about everything else the store says it.
+pub(crate) fn mirror_hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::DigestMismatch { .. }
+        | StoreError::Rejected { .. }
+        | StoreError::TooLarge { .. } => "; give another mirror with --mirror URL",
         _ => "",
     }
 }

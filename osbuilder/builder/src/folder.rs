@@ -20,6 +20,8 @@ pub struct RecipeFolder {
     pub files: BTreeMap<String, String>,
     /// Trusted keys: file name and content.
     pub keys: Vec<(String, Vec<u8>)>,
+    /// The keys' files, as errors name them.
+    pub key_places: Vec<String>,
 }
 
 /// Names of all distros with a recipe in `recipes`, sorted.
@@ -72,28 +74,38 @@ impl RecipeFolder {
             RepositorySource::Apt(source) => &source.keys,
             RepositorySource::Apk(source) => &source.keys,
         };
-        let mut keys = Vec::new();
+        let (mut keys, mut key_places) = (Vec::new(), Vec::new());
         for name in named {
             let path = below(recipes, &folder, name)
                 .filter(|path| path.is_file())
                 .ok_or_else(|| missing(&file, &text, name))?;
             keys.push(read_key(&path)?);
+            let shown = path.strip_prefix(recipes).unwrap_or(&path).display();
+            key_places.push(format!("recipes/{shown}"));
         }
-        Ok(Self { recipe, file, text, files, keys })
+        Ok(Self { recipe, file, text, files, keys, key_places })
     }
 }
 
 /// A key file: its name and its bytes.
 pub(crate) fn read_key(path: &Path) -> Result<(String, Vec<u8>), BuildError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let bytes = fs::read(path)
-        .map_err(|source| BuildError::Io { action: "reading a key", path: path.into(), source })?;
+    let bytes = fs::read(path).map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        BuildError::Key { file: path.into(), reason }
+    })?;
     Ok((name.unwrap_or_default(), bytes))
 }
 
 fn read_text(path: &Path) -> Result<String, BuildError> {
-    fs::read_to_string(path)
-        .map_err(|source| BuildError::Io { action: "reading", path: path.into(), source })
+    fs::read_to_string(path).map_err(|source| BuildError::Io {
+        action: "reading",
+        path: path.into(),
+        source,
+    })
 }
 
 /// `shared/…` lies below `recipes/`, everything else below the recipe's own

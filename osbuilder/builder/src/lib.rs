@@ -20,5 +20,5 @@ pub use error::BuildError;
 pub use folder::{RecipeFolder, distros};
 pub use manifest::{Artifact, Manifest, MirrorRecord, PackageRecord};
 pub use mirrors::{LocalMirror, MirrorChoice};
-pub use packages::apt_source;
 pub use output::{abandon_partial_files, digest_file};
+pub use packages::apt_source;

@@ -39,21 +39,29 @@ pub struct LocalMirror {
 pub(crate) struct Mirrors {
     pub(crate) urls: Vec<Url>,
     pub(crate) keys: Vec<(String, Vec<u8>)>,
+    /// The keys' files, as errors name them.
+    pub(crate) key_places: Vec<String>,
     pub(crate) chosen_by: String,
     /// Whether the choice is the caller's and so part of the build's inputs.
     pub(crate) explicit: bool,
 }
 
 pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mirrors, BuildError> {
-    let own_keys = || -> Result<Vec<_>, BuildError> {
-        if choice.keys.is_empty() {
-            return Ok(folder.keys.clone());
-        }
-        choice.keys.iter().map(|path| read_key(path)).collect()
+    let (keys, key_places) = if choice.keys.is_empty() {
+        (folder.keys.clone(), folder.key_places.clone())
+    } else {
+        let keys = choice.keys.iter().map(|path| read_key(path)).collect::<Result<_, _>>()?;
+        (keys, choice.keys.iter().map(|path| path.display().to_string()).collect())
     };
     if !choice.urls.is_empty() {
         let urls = parse_all(choice.urls.iter().map(String::as_str))?;
-        return Ok(Mirrors { urls, keys: own_keys()?, chosen_by: "--mirror".into(), explicit: true });
+        return Ok(Mirrors {
+            urls,
+            keys,
+            key_places,
+            chosen_by: "--mirror".into(),
+            explicit: true,
+        });
     }
     if let Some(record) = choice.record.as_ref().filter(|path| path.exists()) {
         return recorded(folder, record);
@@ -72,7 +80,7 @@ pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mir
             urls.push(url);
         }
     }
-    Ok(Mirrors { urls, keys: own_keys()?, chosen_by, explicit: false })
+    Ok(Mirrors { urls, keys, key_places, chosen_by, explicit: false })
 }
 
 fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError> {
@@ -84,8 +92,15 @@ fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError>
     let text = std::fs::read_to_string(record).map_err(|error| bad(error.to_string()))?;
     let local: LocalMirror = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let key = read_key(&local.key).map_err(|_| bad(format!("no key {}", local.key.display())))?;
-    let chosen_by = format!("a rebuilt mirror with its own key `{}`, made from {}", key.0, local.made_from);
-    Ok(Mirrors { urls: parse_all([local.url.as_str()])?, keys: vec![key], chosen_by, explicit: true })
+    let chosen_by =
+        format!("a rebuilt mirror with its own key `{}`, made from {}", key.0, local.made_from);
+    Ok(Mirrors {
+        urls: parse_all([local.url.as_str()])?,
+        keys: vec![key],
+        key_places: vec![local.key.display().to_string()],
+        chosen_by,
+        explicit: true,
+    })
 }
 
 fn host_mirrors(root: &Path, path_end: &str) -> Vec<Url> {

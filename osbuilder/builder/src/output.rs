@@ -5,24 +5,36 @@ use crate::error::BuildError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static PARTIAL: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Removes every partly written file of this process; for signal handlers'
-/// threads, just before the process ends.
-pub fn abandon_partial_files() {
-    if let Ok(partial) = PARTIAL.lock() {
-        for path in partial.iter() {
-            // The process ends anyway; a file that can't be removed stays.
-            let _ = fs::remove_file(path);
-        }
-    }
+fn partial_files() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // A list of paths is right at any moment, whoever panicked.
+    PARTIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file under a temporary name, removed when dropped without [`Partial::keep`].
+/// Says that no file of this process is half written; as long as it lives, none
+/// is begun or given its name, and no failed build gets to say so.
+#[must_use = "hold it until the process ends"]
+pub struct Abandoned {
+    _until_then: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
+
+/// Removes every partly written file of this process; for signal handlers'
+/// threads, just before the process ends.
+pub fn abandon_partial_files() -> Abandoned {
+    let partial = partial_files();
+    for path in partial.iter() {
+        // The process ends anyway; a file that can't be removed stays.
+        let _ = fs::remove_file(path);
+    }
+    Abandoned { _until_then: partial }
+}
+
+/// A file under a temporary name, removed when dropped before it was published.
 pub(crate) struct Partial {
     path: PathBuf,
     target: PathBuf,
@@ -32,51 +44,65 @@ pub(crate) struct Partial {
 impl Partial {
     /// Opens a temporary neighbour of `target` for writing.
     pub(crate) fn create(target: &Path) -> Result<(Self, File), BuildError> {
-        let io = |source| BuildError::Io { action: "writing", path: target.into(), source };
+        let failed = |source| BuildError::output("writing", target, source);
         if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).map_err(io)?;
+            fs::create_dir_all(folder).map_err(failed)?;
         }
         let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        if let Ok(mut partial) = PARTIAL.lock() {
-            partial.insert(path.clone());
-        }
-        let this = Self { path, target: target.to_owned(), kept: false };
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&this.path);
-        Ok((this, file.map_err(io)?))
+        // Made and noted in one step, so that an interruption finds it.
+        let mut partial = partial_files();
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let file = file.map_err(failed)?;
+        partial.insert(path.clone());
+        Ok((Self { path, target: target.to_owned(), kept: false }, file))
     }
 
-    /// Gives the file its final name.
-    pub(crate) fn keep(mut self) -> Result<(), BuildError> {
-        fs::rename(&self.path, &self.target).map_err(|source| BuildError::Io {
-            action: "renaming",
-            path: self.target.clone(),
-            source,
-        })?;
+    /// `bytes` as the whole content of what will be `target`.
+    pub(crate) fn of_bytes(target: &Path, bytes: &[u8]) -> Result<Self, BuildError> {
+        let (partial, mut file) = Self::create(target)?;
+        file.write_all(bytes).map_err(|source| BuildError::output("writing", target, source))?;
+        Ok(partial)
+    }
+
+    /// Where the bytes are until then.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn rename(&mut self, partial: &mut BTreeSet<PathBuf>) -> Result<(), BuildError> {
+        fs::rename(&self.path, &self.target)
+            .map_err(|source| BuildError::output("renaming", &self.target, source))?;
+        partial.remove(&self.path);
         self.kept = true;
         Ok(())
     }
 }
 
+/// Gives an artifact and its manifest their names, both whole already: whoever
+/// is interrupted is so before or after, and a manifest of an older artifact
+/// never stands beside a newer one.
+pub(crate) fn publish(artifact: &mut Partial, manifest: &mut Partial) -> Result<(), BuildError> {
+    let mut partial = partial_files();
+    match fs::remove_file(&manifest.target) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(BuildError::output("replacing", &manifest.target, source));
+        }
+        _ => artifact.rename(&mut partial)?,
+    }
+    manifest.rename(&mut partial)
+}
+
 impl Drop for Partial {
     fn drop(&mut self) {
+        let mut partial = partial_files();
         if !self.kept {
             // A failed write must not leave a half file; that it can't be
             // removed is no worse than the failure being reported already.
             let _ = fs::remove_file(&self.path);
         }
-        if let Ok(mut partial) = PARTIAL.lock() {
-            partial.remove(&self.path);
-        }
+        partial.remove(&self.path);
     }
-}
-
-/// Writes `bytes` to `target` by way of a temporary name.
-pub(crate) fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), BuildError> {
-    let (partial, mut file) = Partial::create(target)?;
-    io::Write::write_all(&mut file, bytes)
-        .map_err(|source| BuildError::Io { action: "writing", path: target.into(), source })?;
-    partial.keep()
 }
 
 /// SHA-256 and size of a file, without holding it in memory.
@@ -102,26 +128,37 @@ pub fn digest_file(path: &Path) -> io::Result<([u8; 32], u64)> {
 mod tests {
     use super::*;
 
+    fn count(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
     #[test]
-    fn a_dropped_partial_leaves_nothing_and_a_kept_one_its_bytes() {
+    fn a_dropped_partial_leaves_nothing_and_published_ones_their_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("deep/er/file");
-        let (partial, mut file) = Partial::create(&target).unwrap();
-        io::Write::write_all(&mut file, b"half").unwrap();
-        drop(partial);
-        assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 0);
-        write_whole(&target, b"whole").unwrap();
-        assert_eq!(fs::read(&target).unwrap(), b"whole");
-        assert_eq!(digest_file(&target).unwrap().1, 5);
+        drop(Partial::of_bytes(&target, b"half").unwrap());
+        assert_eq!(count(target.parent().unwrap()), 0);
+        let manifest = target.with_file_name("manifest");
+        for text in [b"first ", b"second"] {
+            let mut one = Partial::of_bytes(&target, text).unwrap();
+            let mut other = Partial::of_bytes(&manifest, text).unwrap();
+            publish(&mut one, &mut other).unwrap();
+            drop((one, other));
+            assert_eq!(fs::read(&target).unwrap(), text);
+            assert_eq!(fs::read(&manifest).unwrap(), text);
+            assert_eq!(count(target.parent().unwrap()), 2);
+        }
+        assert_eq!(digest_file(&target).unwrap().1, 6);
     }
 
     #[test]
     fn an_interruption_removes_what_is_half_written() {
         let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("file");
-        let (partial, _file) = Partial::create(&target).unwrap();
-        abandon_partial_files();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let partial = Partial::of_bytes(&folder.path().join("file"), b"half").unwrap();
+        let abandoned = abandon_partial_files();
+        assert_eq!(count(folder.path()), 0);
+        // In a process that ends, nothing more happens from here on.
+        drop(abandoned);
         drop(partial);
     }
 }

@@ -1,15 +1,15 @@
 //! Packages of a build: open the repository, choose, fetch, unpack. Hides which
 //! family a distro belongs to from the rest of this crate.
 
-use crate::error::BuildError;
+use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
 use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::{MirrorChoice, Mirrors};
 use artifact_store::{Progress, Store};
-use recipe::{Recipe, RepositorySource, Selection};
 use rayon::prelude::*;
+use recipe::{Recipe, RepositorySource, Selection};
 use repository::deb::DebSource;
-use repository::openpgp::Keyring;
+use repository::openpgp::{Keyring, KeyringError};
 use repository::solve::{Exceptions, Reason, Selected, SolveError, Wanted, solve};
 use repository::{Family, Identity, Index, Package, Provide, Relation, apk, deb};
 use std::path::{Path, PathBuf};
@@ -54,9 +54,8 @@ pub(crate) fn choose(
     };
     match solve(&index.packages, &wanted, &exceptions) {
         Ok(mut selected) => {
-            selected.sort_by(|a, b| {
-                index.packages[a.index].name.cmp(&index.packages[b.index].name)
-            });
+            selected
+                .sort_by(|a, b| index.packages[a.index].name.cmp(&index.packages[b.index].name));
             Ok(Chosen { index, selected })
         }
         Err(SolveError::NotFound { name, nearest, .. })
@@ -66,10 +65,9 @@ pub(crate) fn choose(
             let near = nearest.iter().map(String::as_str);
             Err(Recipe::problem_at_word(&folder.file, &folder.text, &name, message, near).into())
         }
-        Err(error) => Err(BuildError::Solve {
-            distro: folder.recipe.name.clone(),
-            source: Box::new(error),
-        }),
+        Err(error) => {
+            Err(BuildError::Solve { distro: folder.recipe.name.clone(), source: Box::new(error) })
+        }
     }
 }
 
@@ -81,17 +79,27 @@ fn open(
     progress: &dyn Progress,
 ) -> Result<Index, BuildError> {
     let distro = &folder.recipe.name;
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>, hint: &str| {
-        BuildError::Repository { distro: distro.clone(), hint: hint.to_owned(), source }
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>, hint: String| {
+        BuildError::Repository { distro: distro.clone(), hint, source }
     };
     match &folder.recipe.repository {
         RepositorySource::Apt(_) => {
             let source = deb_source(folder, &selection.package_architecture, mirrors)?;
-            deb::open(store, &source, progress).map_err(|error| failed(Box::new(error), ""))
+            deb::open(store, &source, progress).map_err(|error| match error {
+                // That the repository can't be opened is said once.
+                deb::RepositoryError::Fetch { source, .. } => {
+                    let hint = mirror_hint(&source).to_owned();
+                    failed(Box::new(source), hint)
+                }
+                error => failed(Box::new(error), String::new()),
+            })
         }
         RepositorySource::Apk(source) => {
+            for (key, place) in mirrors.keys.iter().zip(&mirrors.key_places) {
+                apk::Keys::new([key.clone()]).map_err(|error| bad_key(place, error))?;
+            }
             let keys = apk::Keys::new(mirrors.keys.iter().cloned())
-                .map_err(|error| bad_key(&folder.file, &error))?;
+                .map_err(|error| bad_key(&folder.file, error))?;
             let source = apk::ApkSource {
                 mirrors: mirrors.urls.clone(),
                 release: source.release.clone(),
@@ -99,8 +107,14 @@ fn open(
                 architecture: selection.package_architecture.clone(),
                 keys,
             };
-            let hint = format!(", or make one here with `cargo xtask mirror {distro}`");
-            apk::open(store, &source, progress).map_err(|error| failed(Box::new(error), &hint))
+            let here = format!("; one can be made here with `cargo xtask mirror {distro}`");
+            apk::open(store, &source, progress).map_err(|error| {
+                let hint = match &error {
+                    apk::ApkError::Store(error) => mirror_hint(error),
+                    _ => "",
+                };
+                failed(Box::new(error), format!("{hint}{here}"))
+            })
         }
     }
 }
@@ -116,8 +130,36 @@ fn assumed(packages: &[Package], name: &str) -> Provide {
     Provide { name: name.to_owned(), version }
 }
 
-fn bad_key(name: &str, error: &dyn std::fmt::Display) -> BuildError {
-    BuildError::Key { file: PathBuf::from(name), reason: error.to_string() }
+/// What is wrong with the key file at `place`; the libraries know it by its name
+/// only, which is not said twice.
+fn bad_key(place: &str, error: impl Into<KeyFault>) -> BuildError {
+    let KeyFault(reason) = error.into();
+    BuildError::Key { file: PathBuf::from(place), reason }
+}
+
+struct KeyFault(String);
+
+impl From<KeyringError> for KeyFault {
+    fn from(error: KeyringError) -> Self {
+        Self(match error {
+            KeyringError::Format { reason, .. } => {
+                format!("it is no file of OpenPGP public keys ({reason})")
+            }
+            KeyringError::Empty(_) => "it holds no OpenPGP public key".to_owned(),
+            error @ KeyringError::Read { .. } => error.to_string(),
+        })
+    }
+}
+
+impl From<apk::ApkError> for KeyFault {
+    fn from(error: apk::ApkError) -> Self {
+        Self(match error {
+            apk::ApkError::BadKey { reason, .. } => format!(
+                "it is no RSA public key in PEM form (SubjectPublicKeyInfo, 2048 bits or more): {reason}"
+            ),
+            error => error.to_string(),
+        })
+    }
 }
 
 fn deb_source(
@@ -129,8 +171,8 @@ fn deb_source(
         return Err(BuildError::NotApt(folder.recipe.name.clone()));
     };
     let mut keyring = Keyring::default();
-    for (name, bytes) in &mirrors.keys {
-        keyring.extend(Keyring::from_bytes(name, bytes).map_err(|error| bad_key(name, &error))?);
+    for ((name, bytes), place) in mirrors.keys.iter().zip(&mirrors.key_places) {
+        keyring.extend(Keyring::from_bytes(name, bytes).map_err(|error| bad_key(place, error))?);
     }
     Ok(DebSource {
         mirrors: mirrors.urls.clone(),
@@ -176,14 +218,14 @@ impl Chosen {
         };
         let blobs = store
             .fetch_all(&requests, 8, progress)
-            .map_err(|error| BuildError::Fetch(distro.to_owned(), error))?;
+            .map_err(|error| BuildError::fetch(distro, error))?;
         packages
             .par_iter()
             .zip(&blobs)
             .map(|(package, blob)| {
-                let bytes =
-                    blob.read().map_err(|error| BuildError::Fetch(distro.to_owned(), error))?;
-                let damaged = |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
+                let bytes = blob.read().map_err(|error| BuildError::fetch(distro, error))?;
+                let damaged =
+                    |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
                 let (tar, replaces) = match package.family {
                     Family::Deb => {
                         let file = deb::payload(package, &bytes).map_err(|e| damaged(e.into()))?;

@@ -16,7 +16,7 @@ pub use layer::{DeviceType, Layer, Ownership, TextSource};
 pub use path::{GuestPath, GuestPathError};
 pub use problem::{Problem, nearest};
 pub use recipe::{
-    AptRepository, ApkRepository, ImageSettings, Init, InitrdCompression, InitrdSettings, Recipe,
+    ApkRepository, AptRepository, ImageSettings, Init, InitrdCompression, InitrdSettings, Recipe,
     RepositorySource, Selection, Type,
 };
 pub use template::Templates;

@@ -31,7 +31,11 @@ impl GuestPath {
         };
         let normal = !text.contains('\0')
             && rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        if normal { Ok(Self(text.to_owned())) } else { Err(GuestPathError::NotNormal(text.to_owned())) }
+        if normal {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(GuestPathError::NotNormal(text.to_owned()))
+        }
     }
 
     /// The path without its leading slash, as trees and archives name it.

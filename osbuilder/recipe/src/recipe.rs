@@ -246,7 +246,8 @@ impl Recipe {
                 return new(raw.default_init.referenced, format!("no default init for `{kind}`"));
             };
             if !raw.init.value.contains_key(init) {
-                let message = format!("`{kind}` wants the init `{init}`, for which `init` has no layer");
+                let message =
+                    format!("`{kind}` wants the init `{init}`, for which `init` has no layer");
                 return new(raw.default_init.referenced, message);
             }
         }
@@ -337,7 +338,8 @@ impl Recipe {
     ) -> Problem {
         let found = text.lines().enumerate().find_map(|(number, line)| {
             let item = line.trim_start().strip_prefix("- ")?;
-            (item.split(['#', ' ']).next()? == word).then(|| (number + 1, line.len() - item.len() + 1))
+            (item.split(['#', ' ']).next()? == word)
+                .then(|| (number + 1, line.len() - item.len() + 1))
         });
         let (line, column) = found.unwrap_or((1, 1));
         let problem = Problem::new(file, text, line as u64, column as u64, message);

@@ -85,7 +85,9 @@ fn mistakes_are_named_with_place_and_nearest_word() {
     );
     check(
         ("path: /a,", "path: /a/../b,"),
-        expect!["r.yaml:15:16: `/a/../b` is not a plain path: leave out `.`, `..`, `//` and a trailing `/`"],
+        expect![
+            "r.yaml:15:16: `/a/../b` is not a plain path: leave out `.`, `..`, `//` and a trailing `/`"
+        ],
     );
     check(
         ("mode: \"0600\"", "mode: \"rw\""),
@@ -99,8 +101,16 @@ fn mistakes_are_named_with_place_and_nearest_word() {
         ("image: agent}", "image: systemd}"),
         expect!["r.yaml:9:15: `image` wants the init `systemd`, for which `init` has no layer"],
     );
-    check(("default-init: {initrd: agent, image: agent}", "default-init: {initrd: agent}"), expect!["r.yaml:9:15: no default init for `image`"]);
-    check(("  apk: {", "  apk: {run: x, "), expect!["r.yaml:6:9: unknown key `run`; valid keys here: release, repositories, mirrors, keys"]);
+    check(
+        ("default-init: {initrd: agent, image: agent}", "default-init: {initrd: agent}"),
+        expect!["r.yaml:9:15: no default init for `image`"],
+    );
+    check(
+        ("  apk: {", "  apk: {run: x, "),
+        expect![
+            "r.yaml:6:9: unknown key `run`; valid keys here: release, repositories, mirrors, keys"
+        ],
+    );
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! `cargo xtask bench`: ours beside the peer's, in the same run, on the same
 //! packages. It prints figures and asserts none: machines differ.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{Bench, BenchKind, BuildImage, Flags};
 use crate::progress::Bars;
 use crate::project::Project;
 use crate::tools;
 use crate::verbs::{build_agent, build_image};
-use crate::Outcome;
 use anyhow::{Context, bail};
 use osbuilder::{BuildRequest, Manifest, MirrorChoice};
 use std::fs;
@@ -36,9 +36,12 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Bench) -> Result<Outc
                     ours.as_secs_f64(),
                     peer.as_secs_f64(),
                 );
-                json.insert("image".into(), serde_json::json!({
-                    "ours": ours.as_secs_f64(), "peer": peer.as_secs_f64(), "ratio": ratio,
-                }));
+                json.insert(
+                    "image".into(),
+                    serde_json::json!({
+                        "ours": ours.as_secs_f64(), "peer": peer.as_secs_f64(), "ratio": ratio,
+                    }),
+                );
             }
             BenchKind::Unchanged => {
                 let time = unchanged(project)?;
@@ -134,21 +137,39 @@ impl Peer {
         let _ = fs::remove_file(&disk);
         fs::create_dir_all(&cache)?;
         let archives = "var/cache/apt/archives";
-        let fill = format!("mkdir -p \"$1/{archives}\"; cp -n {0}/*.deb \"$1/{archives}/\" 2>/dev/null || true", cache.display());
+        let fill = format!(
+            "mkdir -p \"$1/{archives}\"; cp -n {0}/*.deb \"$1/{archives}/\" 2>/dev/null || true",
+            cache.display()
+        );
         let keep = format!("cp -n \"$1/{archives}/\"*.deb {}/ || true", cache.display());
-        execute(Command::new("mmdebstrap")
-            .args(["--quiet", "--variant=extract", "--skip=download/empty", "--skip=cleanup/apt"])
-            .arg(format!("--include={}", self.packages))
-            .arg(format!("--setup-hook={fill}"))
-            .arg(format!("--customize-hook={keep}"))
-            .arg(&self.suite)
-            .arg(&root)
-            .arg(&self.mirror))?;
+        execute(
+            Command::new("mmdebstrap")
+                .args([
+                    "--quiet",
+                    "--variant=extract",
+                    "--skip=download/empty",
+                    "--skip=cleanup/apt",
+                ])
+                .arg(format!("--include={}", self.packages))
+                .arg(format!("--setup-hook={fill}"))
+                .arg(format!("--customize-hook={keep}"))
+                .arg(&self.suite)
+                .arg(&root)
+                .arg(&self.mirror),
+        )?;
         // What our recipe leaves out, the peer leaves out too.
-        for path in ["usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", "var/lib/apt"] {
+        for path in
+            ["usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", "var/lib/apt"]
+        {
             let _ = fs::remove_dir_all(root.join(path));
         }
-        execute(Command::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).arg(&root).arg(&disk).arg("512M"))
+        execute(
+            Command::new("mke2fs")
+                .args(["-q", "-t", "ext4", "-d"])
+                .arg(&root)
+                .arg(&disk)
+                .arg("512M"),
+        )
     }
 }
 
@@ -170,7 +191,11 @@ fn unchanged(project: &Project) -> anyhow::Result<Duration> {
     // One more than counts: the first may have something to build.
     for _ in 0..=RUNS {
         let clock = Instant::now();
-        execute(Command::new(&cargo).args(["xtask", "build-image", "--distro", "debian"]).current_dir(project.root()))?;
+        execute(
+            Command::new(&cargo)
+                .args(["xtask", "build-image", "--distro", "debian"])
+                .current_dir(project.root()),
+        )?;
         times.push(clock.elapsed());
     }
     times.remove(0);

@@ -1,14 +1,16 @@
 //! `cargo xtask boot`: boots a guest, talks to its agent, checks it and shows
 //! where the time went.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{Accelerator, Boot, BuildImage, BuildKernel, Driver, Flags, InitKind, Kind};
 use crate::project::Project;
 use crate::tools;
 use crate::verbs::{build_image, build_kernel};
-use crate::Outcome;
 use anyhow::{Context, anyhow};
-use boot_check::{AcceleratorChoice, BootReport, BootRequest, Init, RootDriver, Rootfs, Timeline, ToolPaths};
+use boot_check::{
+    AcceleratorChoice, BootReport, BootRequest, Init, RootDriver, Rootfs, Timeline, ToolPaths,
+};
 use osbuilder::Manifest;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,8 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
         Some(path) => existing(path)?,
         None => kernel(project, flags)?,
     };
-    let work = tempfile::Builder::new().prefix("kata-boot-").tempdir().context("no temporary folder")?;
+    let work =
+        tempfile::Builder::new().prefix("kata-boot-").tempdir().context("no temporary folder")?;
     let request = request(project, args, &guest, kernel, work.path());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -53,7 +56,11 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
         return Ok(Guest { path: existing(path)?, kind: Kind::Image, manifest: manifest_of(path) });
     }
     if let Some(path) = &args.initrd {
-        return Ok(Guest { path: existing(path)?, kind: Kind::Initrd, manifest: manifest_of(path) });
+        return Ok(Guest {
+            path: existing(path)?,
+            kind: Kind::Initrd,
+            manifest: manifest_of(path),
+        });
     }
     let built = build_image::build(
         project,
@@ -171,7 +178,12 @@ fn describe(guest: &Guest, report: &BootReport) -> String {
     let mut text = format!("{} boots ({})\n", guest.path.display(), report.accelerator);
     text += &table(&report.timeline, report.icount);
     for check in &report.checks {
-        text += &format!("  {} {}: {}\n", if check.passed { "ok" } else { "FAILED" }, check.name, check.detail);
+        text += &format!(
+            "  {} {}: {}\n",
+            if check.passed { "ok" } else { "FAILED" },
+            check.name,
+            check.detail
+        );
     }
     text
 }
@@ -188,7 +200,10 @@ fn table(timeline: &Timeline, icount: bool) -> String {
         text += &format!("  {:<12}{host}{guest}\n", stage.stage.name());
     }
     if let Some(ns) = timeline.guest_agent_listening_ns {
-        text += &format!("  agent listens {:.3} ms after the kernel's start, guest time\n", ns as f64 / 1e6);
+        text += &format!(
+            "  agent listens {:.3} ms after the kernel's start, guest time\n",
+            ns as f64 / 1e6
+        );
     }
     text
 }

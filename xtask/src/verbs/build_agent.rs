@@ -1,10 +1,11 @@
 //! `cargo xtask build-agent`: the static guest agent, compiled only when
 //! something that goes into it changed.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{BuildAgent, Flags};
 use crate::project::Project;
-use crate::Outcome;
+use crate::tools;
 use anyhow::{Context, anyhow, bail};
 use osbuilder::Agent;
 use sha2::{Digest, Sha256};
@@ -13,7 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tracing::info;
 
-pub(crate) fn run(project: &Project, _flags: &Flags, args: &BuildAgent) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    project: &Project,
+    _flags: &Flags,
+    args: &BuildAgent,
+) -> Result<Outcome, Failure> {
     let agent = build(project, &args.arch)?;
     let path = project.out(&args.arch).join("kata-agent");
     let (size, sha256) = (agent.binary.len(), hex::encode(agent.sha256));
@@ -43,6 +48,7 @@ pub(crate) fn build(project: &Project, architecture: &str) -> Result<Agent, Fail
             return Ok(agent);
         }
     }
+    tools::require(project, "build-agent")?;
     info!("compiling the agent (once; until its sources change)");
     let binary = compile(project, architecture)?;
     fs::create_dir_all(project.out(architecture)).context("target/kata can't be made")?;

@@ -1,11 +1,11 @@
 //! `cargo xtask build-image`: a guest initrd or image.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{BuildImage, Flags, InitKind, Kind};
 use crate::progress::Bars;
 use crate::project::Project;
 use crate::verbs::build_agent;
-use crate::Outcome;
 use osbuilder::{BuildRequest, Built, MirrorChoice};
 use recipe::{Init, Type};
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! `cargo xtask build-kernel`: the guest kernel, from verified source.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{BuildKernel, Flags};
 use crate::progress::Bars;
 use crate::project::Project;
-use crate::Outcome;
 use anyhow::{Context, anyhow};
 use kernel_builder::{BuildOptions, Built, KernelSpec, Source, fragments_in, missing_tools};
 use osbuilder::MirrorChoice;
@@ -12,13 +12,18 @@ use recipe::KernelSource;
 use std::path::PathBuf;
 use std::time::Instant;
 
-pub(crate) fn run(project: &Project, flags: &Flags, args: &BuildKernel) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    project: &Project,
+    flags: &Flags,
+    args: &BuildKernel,
+) -> Result<Outcome, Failure> {
     let clock = Instant::now();
     if args.config_only {
         let (spec, options) = prepare(project, args)?;
         let store = project.store(args.offline)?;
         let made = kernel_builder::configure(&spec, &store, &options, &Bars::new(flags.quiet))?;
-        let text = format!("{} proven in {:.1} s", made.config.display(), clock.elapsed().as_secs_f64());
+        let text =
+            format!("{} proven in {:.1} s", made.config.display(), clock.elapsed().as_secs_f64());
         return Ok(Outcome { text, json: serde_json::json!({"config": made.config}) });
     }
     let built = build(project, flags.quiet, args)?;
@@ -47,7 +52,8 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildKernel) -> Resul
 fn prepare(project: &Project, args: &BuildKernel) -> Result<(KernelSpec, BuildOptions), Failure> {
     let missing = missing_tools(&args.arch);
     if !missing.is_empty() {
-        let list: Vec<_> = missing.iter().map(|t| format!("\n  {} ({})", t.name, t.what_for)).collect();
+        let list: Vec<_> =
+            missing.iter().map(|t| format!("\n  {} ({})", t.name, t.what_for)).collect();
         return Err(anyhow!(
             "build-kernel needs host tools that are not here:{}\ninstall them with `cargo xtask setup build-kernel`, or with:\n  {}",
             list.concat(),
@@ -71,7 +77,10 @@ fn prepare(project: &Project, args: &BuildKernel) -> Result<(KernelSpec, BuildOp
             package: source.package.clone(),
         },
         KernelSource::Tarball(source) => {
-            let urls = source.urls.iter().map(|url| url.parse().with_context(|| format!("versions.yaml: `{url}`")));
+            let urls = source
+                .urls
+                .iter()
+                .map(|url| url.parse().with_context(|| format!("versions.yaml: `{url}`")));
             let mut sha256 = [0; 32];
             hex::decode_to_slice(&source.sha256, &mut sha256).context("versions.yaml: sha256")?;
             Source::Tarball { urls: urls.collect::<Result<_, _>>()?, sha256 }

@@ -2,13 +2,14 @@
 //! shows soonest. The test runner comes last, so that its own summary is the
 //! last line.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::Ci;
 use crate::project::Project;
 use crate::tools;
 use crate::verbs::setup;
-use crate::Outcome;
 use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 use tracing::info;
@@ -24,8 +25,16 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     step(project, &xtask, &["tidy"])?;
     step(project, &cargo, &["fmt", "--all", "--check"])?;
     // Advisories need their database, which is not in a package registry.
-    step(project, &cargo, &["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
-    step(project, &cargo, &["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"])?;
+    step(
+        project,
+        &cargo,
+        &["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"],
+    )?;
+    step(
+        project,
+        &cargo,
+        &["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"],
+    )?;
     if !args.quick {
         step(project, &xtask, &["build-kernel"])?;
         step(project, &xtask, &["mirror", "alpine"])?;
@@ -35,10 +44,22 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     }
     let mut test = vec!["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
     if !args.quick {
-        test.extend(["--features", "xtask/end-to-end"]);
+        test.extend(["--features", "xtask/end-to-end,boot-check/boot-tests"]);
     }
     step(project, &cargo, &test)?;
     Ok(Outcome { text: String::new(), json: serde_json::json!({"passed": true}) })
+}
+
+/// The newest kernel of build-kernel.
+fn kernel_in(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.starts_with("vmlinuz-") && name.ends_with("-kata")
+        })
+        .max()
 }
 
 fn step(project: &Project, program: &str, words: &[&str]) -> anyhow::Result<()> {
@@ -48,9 +69,15 @@ fn step(project: &Project, program: &str, words: &[&str]) -> anyhow::Result<()> 
     // Tools that setup compiled come first, as cargo finds its subcommands by PATH.
     let mut path = vec![project.tool_folder()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let out = project.out(std::env::consts::ARCH);
     let status = Command::new(program)
         .args(words)
         .current_dir(project.root())
+        // What the tests of boot-check boot: the artifacts of the steps before.
+        .env("KATA_TEST_KERNEL", kernel_in(&out).unwrap_or_default())
+        .env("KATA_TEST_INITRD", out.join("kata-alpine-3.23.initrd"))
+        .env("KATA_TEST_IMAGE", out.join("kata-debian-trixie.img"))
+        .env("KATA_TEST_TOOLS", project.tool_folder())
         .env("PATH", std::env::join_paths(path)?)
         .status()
         .with_context(|| format!("{name} can't be started"))?;

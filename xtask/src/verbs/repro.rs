@@ -2,11 +2,11 @@
 //! different as this machine allows (folder, user, umask, time zone, locale,
 //! number of threads) and compares the bytes.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{Flags, Repro};
 use crate::project::Project;
 use crate::verbs::build_agent;
-use crate::Outcome;
 use anyhow::{Context, anyhow, bail};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,8 @@ use tracing::{info, warn};
 const NOBODY: &str = "65534";
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outcome, Failure> {
-    let base = tempfile::Builder::new().prefix("kata-repro-").tempdir().context("no temporary folder")?;
+    let base =
+        tempfile::Builder::new().prefix("kata-repro-").tempdir().context("no temporary folder")?;
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
     let mut compared = Vec::new();
     if args.agent {
@@ -26,7 +27,8 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outc
     }
     let first = Circumstance::new(project, base.path(), "one", false)?;
     let second = Circumstance::new(project, base.path(), "two/somewhere else/entirely", true)?;
-    let mut builds = vec![("debian image", "debian", "image"), ("debian initrd", "debian", "initrd")];
+    let mut builds =
+        vec![("debian image", "debian", "image"), ("debian initrd", "debian", "initrd")];
     if project.mirror_record("alpine").exists() {
         builds.extend([("alpine initrd", "alpine", "initrd"), ("alpine image", "alpine", "image")]);
     } else {
@@ -50,10 +52,14 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outc
         }
     }
     if !differing.is_empty() {
-        return Err(anyhow!("not reproducible: {}\n{}", differing.join(", "), text.trim_end()).into());
+        return Err(
+            anyhow!("not reproducible: {}\n{}", differing.join(", "), text.trim_end()).into()
+        );
     }
-    let json: serde_json::Map<_, _> =
-        compared.iter().map(|(name, digests)| ((*name).to_owned(), digests[0].clone().into())).collect();
+    let json: serde_json::Map<_, _> = compared
+        .iter()
+        .map(|(name, digests)| ((*name).to_owned(), digests[0].clone().into()))
+        .collect();
     Ok(Outcome { text, json: json.into() })
 }
 
@@ -71,7 +77,8 @@ impl Circumstance {
         }
         fs::copy(project.root().join("versions.yaml"), root.join("versions.yaml"))?;
         fs::copy(std::env::current_exe()?, root.join("xtask"))?;
-        let agent = build_agent::build(project, std::env::consts::ARCH).map_err(|f| anyhow!("{}", f.render(false)))?;
+        let agent = build_agent::build(project, std::env::consts::ARCH)
+            .map_err(|f| anyhow!("{}", f.render(false)))?;
         fs::write(root.join("agent-binary"), &agent.binary)?;
         let record = project.mirror_record("alpine");
         if record.exists() {
@@ -80,7 +87,10 @@ impl Circumstance {
             copy(&project.target().join("mirror/alpine"), &mirror.join("alpine"))?;
             let text = fs::read_to_string(&record)?;
             let from = project.target().join("mirror").display().to_string();
-            fs::write(mirror.join("alpine.json"), text.replace(&from, &mirror.display().to_string().replace(' ', "%20")))?;
+            fs::write(
+                mirror.join("alpine.json"),
+                text.replace(&from, &mirror.display().to_string().replace(' ', "%20")),
+            )?;
             let key = mirror.join("alpine.json");
             let fixed = fs::read_to_string(&key)?;
             let mut record: serde_json::Value = serde_json::from_str(&fixed)?;
@@ -107,18 +117,23 @@ impl Circumstance {
                 command.args(["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
             }
             command.arg(program);
-            command.envs([("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8"), ("RAYON_NUM_THREADS", "1")]);
+            command.envs([
+                ("TZ", "Pacific/Kiritimati"),
+                ("LC_ALL", "tr_TR.UTF-8"),
+                ("RAYON_NUM_THREADS", "1"),
+            ]);
             command
         } else {
             Command::new(program)
         };
-        // Keeping the invoking cargo's folder out of it: nothing may need it.
+        if self.other {
+            // Nothing of the invoking user may be needed, nor what he fetched.
+            command.env("HOME", &self.root).env("KATA_STORE", self.root.join("store"));
+        }
         let output = command
             .args(["--json", "--quiet"])
             .args(words)
             .current_dir(&self.root)
-            .env("HOME", &self.root)
-            .env("KATA_STORE", self.root.join("store"))
             .stderr(std::process::Stdio::inherit())
             .output()
             .context("xtask can't be started again")?;
@@ -140,14 +155,16 @@ impl Circumstance {
     fn config(&self) -> anyhow::Result<String> {
         info!("kernel config in {}", self.root.display());
         let answer = self.xtask(&["build-kernel", "--config-only"])?;
-        let (digest, _) = osbuilder::digest_file(Path::new(answer["config"].as_str().context("no config")?))?;
+        let (digest, _) =
+            osbuilder::digest_file(Path::new(answer["config"].as_str().context("no config")?))?;
         Ok(hex::encode(digest))
     }
 }
 
 /// The agent as compiled here and as compiled in another folder.
 fn agents(project: &Project, base: &Path) -> anyhow::Result<[String; 2]> {
-    let here = build_agent::build(project, std::env::consts::ARCH).map_err(|f| anyhow!("{}", f.render(false)))?;
+    let here = build_agent::build(project, std::env::consts::ARCH)
+        .map_err(|f| anyhow!("{}", f.render(false)))?;
     let root = base.join("compiled elsewhere");
     fs::create_dir_all(&root)?;
     for folder in ["agent", "osbuilder", "kernel", "runtime", "xtask", "recipes", ".cargo"] {

@@ -1,10 +1,10 @@
 //! `cargo xtask setup`: installs the host tools of verbs, or says how to.
 
+use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::Setup;
 use crate::project::Project;
 use crate::tools::{self, Install, TOOLS, Tool};
-use crate::Outcome;
 use anyhow::{Context, anyhow, bail};
 use std::process::Command;
 use tracing::info;
@@ -30,9 +30,11 @@ pub(crate) fn run(project: &Project, args: &Setup) -> Result<Outcome, Failure> {
         .filter(|tool| tools::find(project, tool).is_none())
         .collect();
     let names: Vec<_> = missing.iter().map(|tool| tool.name).collect();
-    let json = |installed: bool| serde_json::json!({
-        "missing": names, "installed": installed, "commands": tools::commands(project, &missing),
-    });
+    let json = |installed: bool| {
+        serde_json::json!({
+            "missing": names, "installed": installed, "commands": tools::commands(project, &missing),
+        })
+    };
     if missing.is_empty() {
         return Ok(Outcome { text: "every tool is here".into(), json: json(false) });
     }
