@@ -126,6 +126,9 @@ pub(crate) struct BuildKernel {
     /// Base URL of a mirror in place of the usual ones.
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Vec<String>,
+    /// Ask the archive for a newer source even if a kernel is there.
+    #[arg(long)]
+    pub(crate) update: bool,
     /// Use only what the store holds; open no connection.
     #[arg(long)]
     pub(crate) offline: bool,
@@ -165,8 +168,9 @@ pub(crate) struct Boot {
     /// With --distro: image or initrd.
     #[arg(long = "type", value_enum, requires = "distro")]
     pub(crate) kind: Option<Kind>,
-    /// With --distro: PID 1.
-    #[arg(long, value_enum, requires = "distro")]
+    /// PID 1, where no manifest stands beside the image or initrd; with
+    /// --distro, which one to build.
+    #[arg(long, value_enum)]
     pub(crate) init: Option<InitKind>,
     /// Boot this disk image.
     #[arg(long, value_name = "FILE", conflicts_with = "initrd")]

@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::project::Project;
 use anyhow::anyhow;
-use std::path::{Path, PathBuf};
+use hypervisor::device::VsockTransport;
+use std::path::PathBuf;
 
 /// How a tool is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,9 @@ pub(crate) const TOOLS: &[Tool] = &[
 /// Where `tool` is, if it is.
 pub(crate) fn find(project: &Project, tool: &Tool) -> Option<PathBuf> {
     // vhost-vsock in the host kernel serves better than the daemon.
-    if tool.name == "vhost-device-vsock" && Path::new("/dev/vhost-vsock").exists() {
+    if tool.name == "vhost-device-vsock"
+        && VsockTransport::of_this_host() == VsockTransport::VhostKernel
+    {
         return Some("/dev/vhost-vsock".into());
     }
     if tool.name.starts_with('/') {

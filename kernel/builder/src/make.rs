@@ -4,9 +4,12 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use duct::cmd;
+use nix::sys::{prctl, signal::Signal};
 
 use crate::error::KernelError;
 use crate::key::Plan;
@@ -66,10 +69,22 @@ impl Make<'_> {
             .stderr_to_stdout()
             .stdout_path(self.log)
             .unchecked()
+            .before_spawn(die_with_parent)
             .run()
             .map_err(|e| KernelError::io(Path::new("make"), e))?;
         if output.status.success() { Ok(()) } else { Err(failed(what, self.log)) }
     }
+}
+
+/// A make that outlives an interrupted builder would write into the folder of
+/// the next one.
+fn die_with_parent(command: &mut Command) -> std::io::Result<()> {
+    // SAFETY: between fork and exec only prctl is called, which is
+    // async-signal-safe and touches no memory of the parent.
+    unsafe {
+        command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGTERM).map_err(std::io::Error::from));
+    }
+    Ok(())
 }
 
 /// The error of a failed command, with the last lines of its log.

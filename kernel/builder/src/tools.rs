@@ -29,7 +29,7 @@ const fn tool(
 }
 
 /// All that a build starts, beyond what every Debian system has.
-const TOOLS: [MissingTool; 9] = [
+const TOOLS: [MissingTool; 10] = [
     tool("gcc", "compiles the kernel", "gcc"),
     tool("ld", "links it", "binutils"),
     tool("objcopy", "takes the boot image out of it", "binutils"),
@@ -38,6 +38,7 @@ const TOOLS: [MissingTool; 9] = [
     tool("bison", "makes Kconfig's parser", "bison"),
     tool("bc", "computes time constants", "bc"),
     tool("awk", "makes the tables of instructions", "mawk"),
+    tool("gzip", "compresses the boot image", "gzip"),
     tool("cmp", "tells whether generated files changed", "diffutils"),
 ];
 const PATCH: MissingTool = tool("patch", "applies the patches", "patch");
@@ -110,7 +111,7 @@ pub(crate) fn environment(path: &OsStr) -> BTreeMap<OsString, OsString> {
 /// kernel says about itself.
 pub(crate) fn versions(path: &OsStr) -> std::io::Result<BTreeMap<String, String>> {
     let mut versions = BTreeMap::new();
-    for name in ["gcc", "as", "ld", "flex", "bison"] {
+    for name in ["gcc", "as", "ld", "flex", "bison", "bc", "gzip", "make"] {
         let text = cmd!(name, "--version").full_env(environment(path)).stderr_null().read()?;
         versions.insert(name.to_owned(), text.lines().next().unwrap_or_default().to_owned());
     }

@@ -149,7 +149,9 @@ impl Nouns<'_> {
         Ok(match source {
             Some(TextSource::Inline(text)) => text.to_owned(),
             Some(TextSource::Copy(name)) => self.folder.files[name].clone(),
-            Some(TextSource::Template(name)) => templates.render(name, &self.folder.files[name])?,
+            Some(TextSource::Template(name)) => {
+                templates.render(&self.folder.place_of(name), &self.folder.files[name])?
+            }
             None => String::new(),
         })
     }

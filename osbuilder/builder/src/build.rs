@@ -8,7 +8,7 @@ use crate::manifest::{Artifact, Manifest};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
 use crate::output::{Partial, digest_file, publish};
 use crate::packages;
-use artifact_store::{Progress, Store};
+use artifact_store::{Progress, Store, without_password};
 use image::{Compression, DiskOptions, Ext4Options, InitrdOptions};
 use recipe::{Init, InitrdCompression, Recipe, Selection, Type};
 use rootfs::Tree;
@@ -99,12 +99,12 @@ pub fn build(
     let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
     let identity = inputs::identity(&folder, &selection, &packages, request.agent);
-    write_artifact(&tree, &folder.recipe, &selection, identity, file).map_err(|error| {
-        match error {
+    write_artifact(&tree, &folder.recipe, &selection, identity, file).map_err(
+        |error| match error {
             image::ImageError::Write(source) => BuildError::output("writing", &artifact, source),
             source => BuildError::Write { path: artifact.clone(), source },
-        }
-    })?;
+        },
+    )?;
     debug!("artifact written after {:?}", clock.elapsed());
     let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
         action: "reading",
@@ -145,9 +145,11 @@ pub fn build(
 }
 
 fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
-    let first = mirrors.urls.first().map(ToString::to_string).unwrap_or_default();
-    let text = format!("{}: packages from {first} ({})", folder.recipe.name, mirrors.chosen_by);
-    if mirrors.chosen_by.starts_with("a rebuilt mirror") {
+    let Some(first) = mirrors.urls.first() else { return };
+    let chosen_by = mirrors.chosen_by(first);
+    let first = without_password(first);
+    let text = format!("{}: packages from {first} ({chosen_by})", folder.recipe.name);
+    if chosen_by.starts_with("a rebuilt mirror") {
         warn!("{text}");
     } else {
         info!("{text}");

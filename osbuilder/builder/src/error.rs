@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// No recipe of that name.
-    #[error("there is no recipe for `{wanted}`{}; recipes: {offered}", did_you_mean(.near.as_deref()))]
+    #[error("there is no recipe for `{wanted}`{} (recipes: {offered})", did_you_mean(.near.as_deref()))]
     UnknownDistro {
         /// What was asked for.
         wanted: String,

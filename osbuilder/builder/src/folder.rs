@@ -85,6 +85,14 @@ impl RecipeFolder {
         }
         Ok(Self { recipe, file, text, files, keys, key_places })
     }
+
+    /// A file that the recipe names, as errors name it.
+    pub(crate) fn place_of(&self, name: &str) -> String {
+        match name.strip_prefix("shared/") {
+            Some(_) => format!("recipes/{name}"),
+            None => format!("recipes/{}/{name}", self.recipe.name),
+        }
+    }
 }
 
 /// A key file: its name and its bytes.

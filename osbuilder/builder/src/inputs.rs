@@ -50,7 +50,7 @@ pub(crate) fn digest(
         mirrors.urls.iter().filter(|_| mirrors.explicit).map(ToString::to_string).collect();
     let document = json!({
         "format": BUILDER_FORMAT,
-        "osbuilder": env!("CARGO_PKG_VERSION"),
+        "osbuilder": [env!("CARGO_PKG_VERSION"), env!("OSBUILDER_SOURCES")],
         "recipe": sha(folder.text.as_bytes()),
         "files": files,
         "keys": keys,

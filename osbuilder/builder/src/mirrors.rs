@@ -41,9 +41,18 @@ pub(crate) struct Mirrors {
     pub(crate) keys: Vec<(String, Vec<u8>)>,
     /// The keys' files, as errors name them.
     pub(crate) key_places: Vec<String>,
-    pub(crate) chosen_by: String,
+    /// Why each of the URLs is asked, in their order.
+    reasons: Vec<String>,
     /// Whether the choice is the caller's and so part of the build's inputs.
     pub(crate) explicit: bool,
+}
+
+impl Mirrors {
+    /// Why `url` was asked.
+    pub(crate) fn chosen_by(&self, url: &Url) -> &str {
+        let place = self.urls.iter().position(|have| have == url);
+        place.and_then(|place| self.reasons.get(place)).map_or("nobody", String::as_str)
+    }
 }
 
 pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mirrors, BuildError> {
@@ -56,10 +65,10 @@ pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mir
     if !choice.urls.is_empty() {
         let urls = parse_all(choice.urls.iter().map(String::as_str))?;
         return Ok(Mirrors {
+            reasons: vec!["--mirror".into(); urls.len()],
             urls,
             keys,
             key_places,
-            chosen_by: "--mirror".into(),
             explicit: true,
         });
     }
@@ -72,15 +81,15 @@ pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mir
         }
         RepositorySource::Apk(source) => (&source.mirrors, Vec::new()),
     };
-    let chosen_by =
-        if host.is_empty() { "the recipe" } else { "the machine's apt configuration" }.to_owned();
+    let mut reasons = vec!["the machine's apt configuration".to_owned(); host.len()];
     let mut urls = host;
     for url in parse_all(listed.iter().map(String::as_str))? {
         if !urls.contains(&url) {
             urls.push(url);
+            reasons.push("the recipe".to_owned());
         }
     }
-    Ok(Mirrors { urls, keys, key_places, chosen_by, explicit: false })
+    Ok(Mirrors { urls, keys, key_places, reasons, explicit: false })
 }
 
 fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError> {
@@ -98,7 +107,7 @@ fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError>
         urls: parse_all([local.url.as_str()])?,
         keys: vec![key],
         key_places: vec![local.key.display().to_string()],
-        chosen_by,
+        reasons: vec![chosen_by],
         explicit: true,
     })
 }
@@ -116,7 +125,10 @@ fn host_mirrors(root: &Path, path_end: &str) -> Vec<Url> {
 fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Url>, BuildError> {
     let parse = |text: &str| {
         let bad = |reason: String| BuildError::MirrorUrl { text: text.to_owned(), reason };
-        let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+        let url = Url::parse(text).map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => bad("it has no scheme".to_owned()),
+            error => bad(error.to_string()),
+        })?;
         match url.scheme() {
             "http" | "https" | "file" => Ok(url),
             other => Err(bad(format!("the scheme `{other}` is not known"))),

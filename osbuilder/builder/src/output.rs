@@ -46,7 +46,8 @@ impl Partial {
     pub(crate) fn create(target: &Path) -> Result<(Self, File), BuildError> {
         let failed = |source| BuildError::output("writing", target, source);
         if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
+            fs::create_dir_all(folder)
+                .map_err(|source| BuildError::output("making this folder", folder, source))?;
         }
         let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));

@@ -5,7 +5,7 @@ use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
 use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::{MirrorChoice, Mirrors};
-use artifact_store::{Progress, Store};
+use artifact_store::{Progress, Store, without_password};
 use rayon::prelude::*;
 use recipe::{Recipe, RepositorySource, Selection};
 use repository::deb::DebSource;
@@ -44,10 +44,20 @@ pub(crate) fn choose(
     for name in &selection.layer.packages {
         if !wanted.iter().any(|have| have.relation.name == *name) {
             let relation = Relation::any(name.as_str());
-            wanted.push(Wanted { relation, why: folder.file.clone() });
+            let why = format!("asked for by {}", folder.file);
+            wanted.push(Wanted { relation, why });
         }
     }
     let without = &selection.layer.without;
+    for name in without {
+        let known = |p: &Package| p.name == *name || p.provides.iter().any(|q| q.name == *name);
+        if !index.packages.iter().any(known) {
+            let message = format!("`without` names `{name}`, which {} lacks", index.description);
+            let near = index.packages.iter().map(|p| p.name.as_str());
+            let problem = Recipe::problem_at_word(&folder.file, &folder.text, name, message, near);
+            return Err(problem.into());
+        }
+    }
     let exceptions = Exceptions {
         exclude: without.clone(),
         assume: without.iter().map(|name| assumed(&index.packages, name)).collect(),
@@ -143,6 +153,8 @@ impl From<KeyringError> for KeyFault {
     fn from(error: KeyringError) -> Self {
         Self(match error {
             KeyringError::Format { reason, .. } => {
+                // What the reader met is no trouble of input and output.
+                let reason = reason.trim_start_matches("IO error: ");
                 format!("it is no file of OpenPGP public keys ({reason})")
             }
             KeyringError::Empty(_) => "it holds no OpenPGP public key".to_owned(),
@@ -249,9 +261,10 @@ impl Chosen {
 
     /// What the manifest says of the repository.
     pub(crate) fn mirror_record(&self, mirrors: &Mirrors) -> MirrorRecord {
+        let served = self.index.mirrors.first();
         MirrorRecord {
-            url: self.index.mirrors.first().map(ToString::to_string).unwrap_or_default(),
-            chosen_by: mirrors.chosen_by.clone(),
+            url: served.map(without_password).unwrap_or_default(),
+            chosen_by: served.map_or("nobody", |url| mirrors.chosen_by(url)).to_owned(),
             description: self.index.description.clone(),
             signed_by: self.index.signed_by.clone(),
             index_sha256: hex::encode(self.index.index_sha256),

@@ -134,7 +134,7 @@ struct Raw {
     name: Spanned<String>,
     title: String,
     version: String,
-    source_date_epoch: i64,
+    source_date_epoch: Spanned<i64>,
     repository: RepositorySource,
     architectures: BTreeMap<String, String>,
     default_type: Type,
@@ -208,6 +208,14 @@ pub enum SelectionError {
         /// What there is.
         offered: String,
     },
+    /// A package that is asked for and left out.
+    #[error("{recipe}: `{package}` is in `packages` and in `without`; keep one of them")]
+    WantedAndUnwanted {
+        /// The recipe's name.
+        recipe: String,
+        /// The package.
+        package: String,
+    },
     /// No such init.
     #[error("{recipe} can't be built with `{wanted}` as init; it offers {offered}")]
     Init {
@@ -233,12 +241,21 @@ impl Recipe {
             let message = format!("the recipe calls itself `{}`", raw.name.value);
             return new(raw.name.referenced, format!("{message}, its folder is `{folder}`"));
         }
+        let epoch = raw.source_date_epoch.value;
+        if u32::try_from(epoch).is_err() {
+            let message = format!("{epoch} is no `source-date-epoch`: seconds from 1970 to 2106");
+            return new(raw.source_date_epoch.referenced, message);
+        }
         if let Some(image) = &raw.image {
             if image.value.label.len() > 16 {
                 return new(image.referenced, "`label` is longer than 16 bytes".into());
             }
-            if image.value.alignment_mib == 0 {
-                return new(image.referenced, "`alignment-mib` must be 1 or more".into());
+            if image.value.label.contains('\0') {
+                return new(image.referenced, "`label` holds a NUL".into());
+            }
+            // The partition starts at 3 MiB behind a header of 2 MiB.
+            if image.value.alignment_mib == 0 || image.value.alignment_mib % 2 != 0 {
+                return new(image.referenced, "`alignment-mib` must be a multiple of 2".into());
             }
         }
         for kind in [Type::Initrd, Type::Image] {
@@ -263,7 +280,7 @@ impl Recipe {
             name: raw.name.value,
             title: raw.title,
             version: raw.version,
-            source_date_epoch: raw.source_date_epoch,
+            source_date_epoch: epoch,
             repository: raw.repository,
             architectures: raw.architectures,
             default_type: raw.default_type,
@@ -309,6 +326,16 @@ impl Recipe {
             architecture: architecture.to_owned(),
             package_architecture: package_architecture.clone(),
             layer: self.base.clone().joined(layer),
+        })
+        .and_then(|selection: Selection| {
+            let layer = &selection.layer;
+            match layer.packages.iter().find(|name| layer.without.contains(name)) {
+                None => Ok(selection),
+                Some(package) => Err(SelectionError::WantedAndUnwanted {
+                    recipe: self.name.clone(),
+                    package: package.clone(),
+                }),
+            }
         })
     }
 

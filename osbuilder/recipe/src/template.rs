@@ -2,7 +2,10 @@
 //! exist is an error that names file and line, never an empty string.
 
 use crate::problem::{Problem, nearest};
-use handlebars::{Handlebars, RenderErrorReason};
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext,
+    RenderErrorReason, Renderable,
+};
 use serde_json::Value;
 
 /// A renderer with the variables of one build.
@@ -16,6 +19,9 @@ impl Templates {
     pub fn new(variables: Value) -> Self {
         let mut engine = Handlebars::new();
         engine.set_strict_mode(true);
+        // The built-in ones take a variable that does not exist for false.
+        engine.register_helper("if", Box::new(StrictIf { wanted: true }));
+        engine.register_helper("unless", Box::new(StrictIf { wanted: false }));
         engine.register_escape_fn(handlebars::no_escape);
         Self { engine, variables }
     }
@@ -49,6 +55,35 @@ impl Templates {
                 reason => new(format!("template: {reason}")),
             }
         })
+    }
+}
+
+/// `{{#if}}` and `{{#unless}}` for which a missing variable is a mistake.
+struct StrictIf {
+    wanted: bool,
+}
+
+impl HelperDef for StrictIf {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        engine: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let name = helper.name().to_owned();
+        let param =
+            helper.param(0).ok_or(RenderErrorReason::Other(format!("`{name}` wants a variable")))?;
+        if param.is_value_missing() {
+            return Err(RenderErrorReason::MissingVariable(param.relative_path().cloned()).into());
+        }
+        let taken = if param.value().is_truthy(false) == self.wanted {
+            helper.template()
+        } else {
+            helper.inverse()
+        };
+        taken.map_or(Ok(()), |template| template.render(engine, context, state, out))
     }
 }
 
@@ -86,6 +121,15 @@ mod tests {
         check(
             "a\n{{agent.verson}}\n",
             "f.hbs:2:1: the template variable `agent.verson` does not exist; did you mean `agent.version`?",
+        );
+    }
+
+    #[test]
+    fn conditions_are_strict_too() {
+        check("{{#if distro}}a{{else}}b{{/if}}{{#unless distro}}c{{/unless}}", "a");
+        check(
+            "{{#if agent.versio}}a{{/if}}",
+            "f.hbs:1:1: the template variable `agent.versio` does not exist; did you mean `agent.version`?",
         );
     }
 

@@ -114,6 +114,22 @@ fn mistakes_are_named_with_place_and_nearest_word() {
 }
 
 #[test]
+fn values_that_could_never_work_are_refused() {
+    check(
+        ("default-type: initrd", "image: {alignment-mib: 1}\ndefault-type: initrd"),
+        expect!["r.yaml:8:8: `alignment-mib` must be a multiple of 2"],
+    );
+    check(
+        ("source-date-epoch: 0", "source-date-epoch: -5"),
+        expect!["r.yaml:4:20: -5 is no `source-date-epoch`: seconds from 1970 to 2106"],
+    );
+    let text = RECIPE.replace("packages: [busybox]", "packages: [busybox]\n  without: [busybox]");
+    let recipe = Recipe::parse("r.yaml", &text, "tiny").unwrap();
+    let error = recipe.select(None, None, "x86_64").unwrap_err().to_string();
+    assert_eq!(error, "tiny: `busybox` is in `packages` and in `without`; keep one of them");
+}
+
+#[test]
 fn a_choice_that_the_recipe_lacks_is_explained() {
     let recipe = Recipe::parse("r.yaml", RECIPE, "tiny").unwrap();
     let error = recipe.select(None, Some(Init::Systemd), "x86_64").unwrap_err().to_string();

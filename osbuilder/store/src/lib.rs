@@ -21,6 +21,7 @@ mod store;
 mod transfer;
 
 pub use error::{Attempt, StoreError};
+pub use mirrors::without_password;
 pub use options::{StoreOptions, default_dir};
 pub use progress::{Event, Progress, Silent};
 pub use request::{Blob, Check, Expect, FetchedIndex, Request};

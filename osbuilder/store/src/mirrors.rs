@@ -184,7 +184,7 @@ impl Useless {
 }
 
 /// A URL that may be shown: user names stay, passwords do not.
-pub(crate) fn without_password(url: &Url) -> String {
+pub fn without_password(url: &Url) -> String {
     let mut url = url.clone();
     if url.password().is_some() {
         // Fails only for URLs that cannot have a password.

@@ -3,11 +3,12 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{Accelerator, Boot, BuildImage, BuildKernel, Driver, Flags, InitKind, Kind};
+use crate::flags::{Accelerator, Boot, BuildImage, Driver, Flags, InitKind, Kind};
+use crate::interrupt::Folder;
 use crate::project::Project;
 use crate::tools;
 use crate::verbs::{build_image, build_kernel};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use boot_check::{
     AcceleratorChoice, BootReport, BootRequest, Init, RootDriver, Rootfs, Timeline, ToolPaths,
 };
@@ -18,13 +19,15 @@ use std::time::Duration;
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outcome, Failure> {
     tools::require(project, "boot")?;
-    let guest = guest(project, flags, args)?;
+    // The kernel first: it may lack host tools, which is better said early.
     let kernel = match &args.kernel {
         Some(path) => existing(path)?,
-        None => kernel(project, flags)?,
+        None => build_kernel::usual(project, flags.quiet)?,
     };
-    let work =
-        tempfile::Builder::new().prefix("kata-boot-").tempdir().context("no temporary folder")?;
+    let guest = guest(project, flags, args)?;
+    let work = Folder::new("kata-boot-").context("no temporary folder")?;
+    // The hypervisor's sockets go there too, so that an interruption takes them.
+    let _ = tempfile::env::override_temp_dir(work.path());
     let request = request(project, args, &guest, kernel, work.path());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -35,10 +38,8 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     if let Some(folder) = &args.report {
         report(folder, &outcome, work.path())?;
     }
-    let report = outcome.map_err(|failure| {
-        // Everything worth knowing is in its one message.
-        anyhow!("{failure}")
-    })?;
+    // Everything worth knowing is in the failure's one message.
+    let report = outcome.map_err(|failure| anyhow::Error::new(*failure))?;
     let text = describe(&guest, &report);
     let json = serde_json::from_str(&report.to_json())?;
     Ok(Outcome { text, json })
@@ -85,19 +86,6 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
     Ok(Guest { path: built.artifact, kind, manifest: Some(built.manifest) })
 }
 
-fn kernel(project: &Project, flags: &Flags) -> Result<PathBuf, Failure> {
-    let args = BuildKernel {
-        arch: std::env::consts::ARCH.into(),
-        out: None,
-        config_only: false,
-        keep_tree: false,
-        mirror: Vec::new(),
-        offline: false,
-        jobs: None,
-    };
-    Ok(build_kernel::build(project, flags.quiet, &args)?.vmlinuz)
-}
-
 fn existing(path: &Path) -> Result<PathBuf, Failure> {
     fs::canonicalize(path)
         .with_context(|| format!("{} can't be booted", path.display()))
@@ -134,13 +122,17 @@ fn request(
     };
     let mut request = BootRequest::new(kernel, rootfs, work);
     if let Some(manifest) = &guest.manifest {
-        request.expect.agent_version = Some(manifest.agent_version.clone());
+        let version = &manifest.agent_version;
+        request.expect.agent_version = Some(version.clone()).filter(|v| v != "unknown");
         request.expect.init = match manifest.init {
             recipe::Init::Agent => Init::Agent,
             recipe::Init::Systemd => Init::Systemd,
         };
     } else if let Some(init) = args.init {
         request.expect.init = if init == InitKind::Agent { Init::Agent } else { Init::Systemd };
+    }
+    if let Rootfs::Image { fstype, .. } = &request.rootfs {
+        request.expect.root_fstype = Some(fstype.clone());
     }
     request.accelerator = match args.accel {
         Accelerator::Auto => AcceleratorChoice::Auto,

@@ -4,6 +4,7 @@
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{BuildAgent, Flags};
+use crate::interrupt::tie;
 use crate::project::Project;
 use crate::tools;
 use anyhow::{Context, anyhow, bail};
@@ -64,9 +65,25 @@ pub(crate) fn given(path: &Path) -> Result<Agent, Failure> {
         .with_context(|| format!("the agent {} can't be read", path.display()))
         .map_err(Failure::input)?;
     if !binary.starts_with(b"\x7fELF") {
-        return Err(Failure::input(anyhow!("{} is no ELF program", path.display())));
+        return Err(Failure::input(anyhow!(
+            "the agent {} is no ELF program; give a static Linux binary",
+            path.display()
+        )));
     }
-    Ok(agent(binary))
+    // It says its version itself; what can't run here has none that we know.
+    let asked = Command::new(path).arg("--version").output();
+    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let mut agent = agent(binary);
+    agent.version = version_in(&text.unwrap_or_default()).unwrap_or("unknown").to_owned();
+    Ok(agent)
+}
+
+/// The first word of a `--version` answer that reads as a version.
+fn version_in(text: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-.~_".contains(c);
+    text.split_whitespace().find(|word| {
+        word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.chars().all(plain)
+    })
 }
 
 fn agent(binary: Vec<u8>) -> Agent {
@@ -86,22 +103,26 @@ fn compile(project: &Project, architecture: &str) -> anyhow::Result<Vec<u8>> {
         format!("--remap-path-prefix={}=/cargo", home.display()),
     ]
     .join("\u{1f}");
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    command
         .args(["build", "--package", "kata-agent", "--bin", "kata-agent", "--profile", "agent"])
         .args(["--locked", "--target", &triple])
+        // Generated sources carry their path: it has to lie below the root,
+        // which is remapped, wherever the user keeps other targets.
+        .arg("--target-dir")
+        .arg(project.target())
         .current_dir(project.root())
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         // Cargo's own messages are log: standard output is for the result.
-        .stdout(std::io::stderr())
-        .status()
-        .context("cargo can't be started")?;
+        .stdout(std::io::stderr());
+    let status = tie(&mut command).status().context("cargo can't be started")?;
     if !status.success() {
         bail!("the agent does not compile (cargo says why above)");
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| project.target(), |dir| project.root().join(dir));
-    let path = target.join(&triple).join("agent/kata-agent");
+    let path = project.target().join(&triple).join("agent/kata-agent");
     fs::read(&path).with_context(|| format!("{} is missing after the build", path.display()))
 }
 
@@ -133,6 +154,12 @@ fn source_digest(project: &Project) -> anyhow::Result<[u8; 32]> {
     files.sort();
     let mut hasher = Sha256::new();
     hasher.update(env!("RUSTC_VERSION_VERBOSE"));
+    // The C library is linked in, by the linker that comes with the compiler.
+    let libc = Command::new("gcc").arg("-print-file-name=libc.a").output();
+    let libc = libc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    for library in libc.iter().chain(std::iter::once(&"/usr/bin/ld".to_owned())) {
+        hasher.update(fs::read(library).unwrap_or_default());
+    }
     for file in files {
         let bytes = fs::read(&file).with_context(|| format!("{}", file.display()))?;
         let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();

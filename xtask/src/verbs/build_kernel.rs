@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::flags::{BuildKernel, Flags};
 use crate::progress::Bars;
 use crate::project::Project;
-use anyhow::{Context, anyhow};
-use kernel_builder::{BuildOptions, Built, KernelSpec, Source, fragments_in, missing_tools};
+use anyhow::Context;
+use kernel_builder::{BuildOptions, Built, KernelSpec, Source, fragments_in};
 use osbuilder::MirrorChoice;
 use recipe::KernelSource;
 use std::path::PathBuf;
@@ -49,18 +49,22 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildKernel) -> Resul
     Ok(kernel_builder::build(&spec, &store, &options, &Bars::new(quiet))?)
 }
 
+/// The kernel that guests boot when nobody names one, built if it isn't there.
+pub(crate) fn usual(project: &Project, quiet: bool) -> Result<PathBuf, Failure> {
+    let args = BuildKernel {
+        arch: std::env::consts::ARCH.into(),
+        out: None,
+        config_only: false,
+        keep_tree: false,
+        mirror: Vec::new(),
+        update: false,
+        offline: false,
+        jobs: None,
+    };
+    Ok(build(project, quiet, &args)?.vmlinuz)
+}
+
 fn prepare(project: &Project, args: &BuildKernel) -> Result<(KernelSpec, BuildOptions), Failure> {
-    let missing = missing_tools(&args.arch);
-    if !missing.is_empty() {
-        let list: Vec<_> =
-            missing.iter().map(|t| format!("\n  {} ({})", t.name, t.what_for)).collect();
-        return Err(anyhow!(
-            "build-kernel needs host tools that are not here:{}\ninstall them with `cargo xtask setup build-kernel`, or with:\n  {}",
-            list.concat(),
-            kernel_builder::install_command(&missing),
-        )
-        .into());
-    }
     let kernel = &project.versions.kernel;
     let source = match &kernel.source {
         KernelSource::Apt(source) => Source::DebSource {
@@ -109,7 +113,7 @@ fn prepare(project: &Project, args: &BuildKernel) -> Result<(KernelSpec, BuildOp
         out_dir: args.out.clone().unwrap_or_else(|| project.out(&args.arch)),
         jobs: args.jobs.unwrap_or(cores),
         keep_tree: args.keep_tree,
-        update: false,
+        update: args.update,
     };
     Ok((spec, options))
 }

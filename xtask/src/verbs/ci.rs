@@ -5,11 +5,12 @@
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::Ci;
+use crate::interrupt::tie;
 use crate::project::Project;
 use crate::tools;
-use crate::verbs::setup;
+use crate::verbs::{build_kernel, setup};
 use anyhow::{Context, bail};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 use tracing::info;
@@ -22,6 +23,8 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     let xtask = std::env::current_exe().context("xtask does not know where it is")?;
     let xtask = xtask.to_string_lossy().into_owned();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    // Later steps ask cargo for the whole graph, tests included.
+    step(project, &cargo, &["fetch", "--locked"])?;
     step(project, &xtask, &["tidy"])?;
     step(project, &cargo, &["fmt", "--all", "--check"])?;
     // Advisories need their database, which is not in a package registry.
@@ -46,41 +49,44 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     if !args.quick {
         test.extend(["--features", "xtask/end-to-end,boot-check/boot-tests"]);
     }
-    step(project, &cargo, &test)?;
+    let kernel = if args.quick { PathBuf::new() } else { build_kernel::usual(project, true)? };
+    let out = project.out(std::env::consts::ARCH);
+    // What the tests of boot-check boot: the artifacts of the steps before.
+    let guests = [
+        ("KATA_TEST_KERNEL", kernel),
+        ("KATA_TEST_INITRD", out.join("kata-alpine-3.23.initrd")),
+        ("KATA_TEST_IMAGE", out.join("kata-debian-trixie.img")),
+        ("KATA_TEST_TOOLS", project.tool_folder()),
+    ];
+    step_with(project, &cargo, &test, &guests)?;
     Ok(Outcome { text: String::new(), json: serde_json::json!({"passed": true}) })
 }
 
-/// The newest kernel of build-kernel.
-fn kernel_in(folder: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.starts_with("vmlinuz-") && name.ends_with("-kata")
-        })
-        .max()
+fn step(project: &Project, program: &str, words: &[&str]) -> anyhow::Result<()> {
+    step_with(project, program, words, &[])
 }
 
-fn step(project: &Project, program: &str, words: &[&str]) -> anyhow::Result<()> {
+fn step_with(
+    project: &Project,
+    program: &str,
+    words: &[&str],
+    variables: &[(&str, PathBuf)],
+) -> anyhow::Result<()> {
     let name = words.join(" ");
     info!("==> {name}");
     let clock = Instant::now();
     // Tools that setup compiled come first, as cargo finds its subcommands by PATH.
     let mut path = vec![project.tool_folder()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let out = project.out(std::env::consts::ARCH);
-    let status = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(words)
         .current_dir(project.root())
-        // What the tests of boot-check boot: the artifacts of the steps before.
-        .env("KATA_TEST_KERNEL", kernel_in(&out).unwrap_or_default())
-        .env("KATA_TEST_INITRD", out.join("kata-alpine-3.23.initrd"))
-        .env("KATA_TEST_IMAGE", out.join("kata-debian-trixie.img"))
-        .env("KATA_TEST_TOOLS", project.tool_folder())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .env("PATH", std::env::join_paths(path)?)
-        .status()
-        .with_context(|| format!("{name} can't be started"))?;
+        // Standard output is for our own result.
+        .stdout(std::io::stderr());
+    let status = tie(&mut command).status().with_context(|| format!("{name} can't be started"))?;
     if !status.success() {
         bail!("{name} failed ({status}); it says why above");
     }

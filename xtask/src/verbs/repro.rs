@@ -5,6 +5,7 @@
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::{Flags, Repro};
+use crate::interrupt::Folder;
 use crate::project::Project;
 use crate::verbs::build_agent;
 use anyhow::{Context, anyhow, bail};
@@ -19,7 +20,7 @@ const NOBODY: &str = "65534";
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outcome, Failure> {
     let base =
-        tempfile::Builder::new().prefix("kata-repro-").tempdir().context("no temporary folder")?;
+        Folder::new("kata-repro-").context("no temporary folder")?;
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
     let mut compared = Vec::new();
     if args.agent {
@@ -177,7 +178,6 @@ fn agents(project: &Project, base: &Path) -> anyhow::Result<[String; 2]> {
     let output = Command::new(std::env::current_exe()?)
         .args(["--json", "--quiet", "build-agent"])
         .current_dir(&root)
-        .env("CARGO_TARGET_DIR", root.join("target"))
         .stderr(std::process::Stdio::inherit())
         .output()?;
     if !output.status.success() {

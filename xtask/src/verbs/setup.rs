@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::Setup;
+use crate::interrupt::tie;
 use crate::project::Project;
 use crate::tools::{self, Install, TOOLS, Tool};
 use anyhow::{Context, anyhow, bail};
@@ -38,7 +39,8 @@ pub(crate) fn run(project: &Project, args: &Setup) -> Result<Outcome, Failure> {
     if missing.is_empty() {
         return Ok(Outcome { text: "every tool is here".into(), json: json(false) });
     }
-    let automatic = args.yes || std::env::var("CI").is_ok_and(|value| value == "true");
+    let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    let automatic = args.yes || (ci && nix::unistd::geteuid().is_root());
     if automatic {
         install(project, &missing)?;
         return Ok(Outcome { text: format!("installed {}", names.join(", ")), json: json(true) });
@@ -96,7 +98,7 @@ fn apt_get(words: &[&str]) -> anyhow::Result<()> {
 }
 
 fn finish(command: &mut Command, name: &str) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{name} can't be started"))?;
+    let status = tie(command).status().with_context(|| format!("{name} can't be started"))?;
     if !status.success() {
         bail!("{name} failed ({status}); it says why above");
     }

@@ -21,6 +21,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("osbuilder", "agent"),
     ("kernel", "runtime"),
     ("kernel", "agent"),
+    ("runtime", "agent"),
     ("runtime", "osbuilder"),
     ("runtime", "kernel"),
     ("agent", "osbuilder"),

@@ -1,0 +1,5 @@
+//! Tests that start virtual machines.
+
+mod agent_ctl;
+mod boots;
+mod failures;
