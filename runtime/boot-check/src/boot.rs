@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::agent::{self, Agent, AskError};
 use crate::checks::{CLOCK_TOLERANCE_MS, Check, clock_skew_ms, examine};
-use crate::classify::{Diagnosis, Evidence, FailureClass, classify, stage_reached};
+use crate::classify::{Diagnosis, Evidence, FailureClass, classify, is_last_word, stage_reached};
 use crate::failure::{BootFailure, Outcome};
 use crate::report::BootReport;
 use crate::request::BootRequest;
@@ -115,8 +115,8 @@ impl Run<'_> {
         lines.into_iter().map(|line| line.text).collect()
     }
 
-    /// Waits for whichever is first: an answer, the end of the machine, a
-    /// panic that does not end it, or the deadline.
+    /// Waits for whichever is first: an answer, the end of the machine, a last
+    /// word that does not end it, or the deadline.
     async fn wait_for_agent(&self, deadline: Instant) -> Result<Agent, Stop> {
         let Some(vm) = &self.vm else {
             return Err(hypervisor_failed(&HypervisorError::NotStarted));
@@ -128,7 +128,7 @@ impl Run<'_> {
         let exit = tokio::select! {
             agent = agent::wait_until_ready(&address, &console, self.moments.icount) => return Ok(agent),
             exit = vm.wait() => exit.ok(),
-            () = panicked(vm) => timeout(PANIC_PATIENCE, vm.wait()).await.ok().and_then(Result::ok),
+            () = past_hope(vm) => timeout(PANIC_PATIENCE, vm.wait()).await.ok().and_then(Result::ok),
             () = tokio::time::sleep_until(deadline) => None,
         };
         Err(self.explain(exit.as_ref()))
@@ -249,13 +249,13 @@ impl Run<'_> {
     }
 }
 
-/// Returns when the console shows a kernel panic.
-async fn panicked(vm: &QemuVm) {
+/// Returns when the console shows that the kernel or init has given up.
+async fn past_hope(vm: &QemuVm) {
     let console = vm.console();
     let mut changes = console.watch();
     loop {
         changes.borrow_and_update();
-        if console.lines().iter().any(|line| line.text.contains("Kernel panic - not syncing")) {
+        if console.lines().iter().any(|line| is_last_word(&line.text)) {
             return;
         }
         if changes.changed().await.is_err() {
@@ -301,10 +301,20 @@ fn hypervisor_failed(error: &HypervisorError) -> Stop {
         source = cause.source();
     }
     let class = FailureClass::HypervisorFailed;
+    let suspect = refused_kernel(&explanation).then(|| {
+        String::from("the file given as kernel: a bzImage, or a vmlinux with a PVH note, is wanted")
+    });
     Stop {
         stage: Stage::Firmware,
-        diagnosis: Diagnosis { class, explanation, evidence: None, suspect: None },
+        diagnosis: Diagnosis { class, explanation, evidence: None, suspect },
     }
+}
+
+/// Whether the hypervisor's complaint is one it makes of a file that is no kernel.
+/// QEMU takes anything that is not ELF for a kernel of the nineties.
+fn refused_kernel(explanation: &str) -> bool {
+    let words = ["kernel too old", "load kernel", "invalid kernel header", "PVH"];
+    words.iter().any(|word| explanation.contains(word))
 }
 
 fn unanswered(reason: &str) -> Stop {

@@ -28,6 +28,8 @@ pub struct Expectations {
     pub init: Init,
     /// The root is mounted with DAX.
     pub dax: bool,
+    /// The root is mounted read-only, as disk images are.
+    pub read_only: bool,
     /// The root's file system; any, if not given.
     pub root_fstype: Option<String>,
     /// The most memory the guest may use when idle, in bytes; any, if not given.
@@ -87,6 +89,9 @@ fn root(guest: &GuestReport, expect: &Expectations) -> Check {
     match &expect.root_fstype {
         Some(fstype) if *fstype != root.fstype => {
             Check::new("root mount", false, format!("{found}, expected type {fstype}"))
+        }
+        _ if expect.read_only && !root.options.split(',').any(|option| option == "ro") => {
+            Check::new("root mount", false, format!("{found}, expected to be read-only"))
         }
         _ => Check::new("root mount", !root.fstype.is_empty(), found),
     }
@@ -156,6 +161,7 @@ mod tests {
         Expectations {
             init: Init::Systemd,
             dax: true,
+            read_only: true,
             root_fstype: Some("ext4".into()),
             memory_used_limit: Some(64 << 20),
             ..Expectations::default()
@@ -182,6 +188,7 @@ mod tests {
         assert_eq!(broken(|guest| guest.pid1.comm = "init".into()), ["pid 1"]);
         assert_eq!(broken(|guest| guest.pid1.is_agent = true), ["pid 1"]);
         assert_eq!(broken(|guest| guest.root.fstype = "erofs".into()), ["root mount"]);
+        assert_eq!(broken(|guest| guest.root.options = "rw,dax".into()), ["root mount"]);
         assert_eq!(broken(|guest| guest.root.dax = false), ["dax"]);
         assert_eq!(
             broken(|guest| guest.systemd.failed_units.push("tmp.mount".into())),

@@ -56,6 +56,29 @@ pub enum FailureClass {
     },
 }
 
+impl FailureClass {
+    /// The name in messages, and of the `kind` in JSON.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::HypervisorFailed => "hypervisor-failed",
+            Self::KernelSilent => "kernel-silent",
+            Self::OutOfMemory => "out-of-memory",
+            Self::NoRootDevice => "no-root-device",
+            Self::WrongFilesystem => "wrong-filesystem",
+            Self::NoInit => "no-init",
+            Self::InitDied => "init-died",
+            Self::NoVirtio => "no-virtio",
+            Self::NoVsock => "no-vsock",
+            Self::AgentSilent => "agent-silent",
+            Self::GuestPanic => "guest-panic",
+            Self::VersionMismatch { .. } => "version-mismatch",
+            Self::ClockWrong { .. } => "clock-wrong",
+            Self::ChecksFailed { .. } => "checks-failed",
+        }
+    }
+}
+
 /// A class with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
@@ -97,6 +120,13 @@ pub fn stage_reached(console: &[String]) -> Stage {
     } else {
         Stage::Firmware
     }
+}
+
+/// Whether a guest that wrote this line to its console is past hope, so that
+/// waiting for its agent makes no sense.
+#[must_use]
+pub fn is_last_word(line: &str) -> bool {
+    rules::is_last_word(line)
 }
 
 /// Finds the reason. Always finds one: a guest that shows nothing wrong and

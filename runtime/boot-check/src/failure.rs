@@ -51,7 +51,8 @@ impl BootFailure {
 impl fmt::Display for BootFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let diagnosis = &self.diagnosis;
-        write!(formatter, "the boot failed at the stage {}: ", self.stage.name())?;
+        let (stage, class) = (self.stage.name(), diagnosis.class.name());
+        write!(formatter, "the boot failed at the stage {stage} ({class}): ")?;
         write!(formatter, "{}", diagnosis.explanation)?;
         if let Some(evidence) = &diagnosis.evidence {
             write!(formatter, "\n  seen: {evidence}")?;

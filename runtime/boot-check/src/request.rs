@@ -86,7 +86,8 @@ impl BootRequest {
             Rootfs::Initrd(_) => (Init::Agent, false),
             Rootfs::Image { driver, .. } => (Init::Systemd, *driver == RootDriver::NvdimmDax),
         };
-        let expect = Expectations { init, dax, ..Expectations::default() };
+        let read_only = matches!(rootfs, Rootfs::Image { .. });
+        let expect = Expectations { init, dax, read_only, ..Expectations::default() };
         Self {
             kernel: kernel.into(),
             rootfs,

@@ -6,8 +6,19 @@ use hypervisor::VmEvent;
 use super::{Diagnosis, Evidence, FailureClass, stage_reached};
 use crate::timeline::Stage;
 
-/// How the agent begins the block it prints when it can't go on.
+/// How the agent begins the block it prints when it can't go on as process 1.
 const AGENT_DEATH: &str = ": the guest agent ";
+/// How it begins the one line it prints when it can't go on as a service.
+const SERVICE_DEATH: &str = "kata-agent: ";
+/// What systemd says when it can't go on; it stays as a process that does nothing.
+const SYSTEMD_FREEZE: &str = "systemd[1]: Freezing execution";
+/// How a kernel panic begins.
+const PANIC: &str = "Kernel panic - not syncing";
+
+/// Whether nothing more is to be expected of a guest after this line.
+pub(super) fn is_last_word(line: &str) -> bool {
+    line.contains(PANIC) || line.contains(SYSTEMD_FREEZE)
+}
 
 fn diagnosis(
     class: FailureClass,
@@ -178,10 +189,11 @@ pub(super) fn wrong_filesystem(evidence: &Evidence<'_>) -> Option<Diagnosis> {
             Some("rootfstype= against the image's real type, or a damaged image"),
         ));
     }
-    // A device with a number was found, so what is missing is the type.
+    // A device with a number was found, so what is missing is the type; unless
+    // nothing answers to that number (ENXIO), as with a partition that is not there.
     let line = evidence
         .line(&["Cannot open root device"])
-        .filter(|line| !line.contains("unknown-block(0,0)"))?;
+        .filter(|line| !line.contains("unknown-block(0,0)") && !line.ends_with("error -6"))?;
     Some(diagnosis(
         class,
         &format!("the kernel does not know the file system {fstype}"),
@@ -245,8 +257,23 @@ pub(super) fn init_died(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     {
         let block = &evidence.console[index..evidence.console.len().min(index + 4)];
         let words = block.iter().map(|line| line.trim()).filter(|line| !line.starts_with("==="));
-        let quote = words.collect::<Vec<_>>().join("; ");
-        return Some(diagnosis(class, "the agent gave up and said why", Some(&quote), None));
+        return Some(agent_gave_up(&words.collect::<Vec<_>>().join("; ")));
+    }
+    let mut lines = evidence.console.iter().map(|line| line.trim());
+    if let Some(line) = lines.find(|line| line.starts_with(SERVICE_DEATH)) {
+        return Some(agent_gave_up(line));
+    }
+    if evidence.line(&[SYSTEMD_FREEZE]).is_some() {
+        let why = evidence.line(&["Failed to isolate default target", "Failed to load default"]);
+        return Some(diagnosis(
+            class,
+            "systemd gave up before it could start the agent",
+            why.or(evidence.line(&[SYSTEMD_FREEZE])),
+            Some(
+                "kata-containers.target and kata-agent.service in the image, systemd.unit= and \
+                 systemd.mask= on the command line",
+            ),
+        ));
     }
     if let Some(line) = evidence.line(&["Attempted to kill init"]) {
         let explanation = match init_status(line) {
@@ -267,6 +294,25 @@ pub(super) fn init_died(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     })
 }
 
+/// An agent that said why it can't go on.
+fn agent_gave_up(words: &str) -> Diagnosis {
+    let suspect = if words.contains("can't listen on") {
+        "agent.server_addr= on the kernel command line or in the agent's configuration file"
+    } else if words.contains("configuration file") {
+        "agent.config_file= on the kernel command line, and that file in the guest"
+    } else if words.contains("can't mount proc") {
+        "CONFIG_PROC_FS"
+    } else if words.contains("can't mount tmpfs") {
+        "CONFIG_TMPFS"
+    } else if words.contains("has a bug") {
+        "the agent itself: the place in its source is in its words"
+    } else {
+        "the agent: its own words name the cause"
+    };
+    let explanation = "the agent gave up and said why";
+    diagnosis(FailureClass::InitDied, explanation, Some(words), Some(suspect))
+}
+
 /// The wait status in `exitcode=0x00000300`, in words.
 fn init_status(line: &str) -> Option<String> {
     let hex = line.split_once("exitcode=0x")?.1.split_whitespace().next()?;
@@ -278,7 +324,7 @@ fn init_status(line: &str) -> Option<String> {
 }
 
 pub(super) fn guest_panic(evidence: &Evidence<'_>) -> Option<Diagnosis> {
-    let line = evidence.line(&["Kernel panic - not syncing", "Internal error: Oops"]);
+    let line = evidence.line(&[PANIC, "Internal error: Oops"]);
     let reset = evidence
         .events
         .iter()

@@ -165,6 +165,20 @@ fn out_of_memory() {
 }
 
 #[test]
+fn a_partition_that_is_not_there() {
+    check(
+        "[    0.000000] Command line: console=ttyS0 root=/dev/vda7 rootfstype=ext4\n\
+         [    0.900000] virtio_blk virtio1: [vda] 131072 512-byte logical blocks\n\
+         [    1.149671] VFS: Cannot open root device \"/dev/vda7\" or unknown-block(254,7): error -6\n",
+        false,
+        expect![[r#"
+        NoRootDevice: the disk vda is there, but not the partition /dev/vda7
+        seen: [    1.149671] VFS: Cannot open root device "/dev/vda7" or unknown-block(254,7): error -6
+        look at: the image's partition table, CONFIG_MSDOS_PARTITION"#]],
+    );
+}
+
+#[test]
 fn a_kernel_without_virtio_finds_no_disk() {
     let recorded = include_str!("recorded/pmem-missing.txt").replace("/dev/pmem0p1", "/dev/vda1");
     check(
@@ -214,8 +228,49 @@ fn an_agent_that_panics_is_quoted() {
         expect![[r#"
         InitDied: the agent gave up and said why
         seen: kata-agent 0.1.0: the guest agent has a bug and stops; at src/a.rs:7; no luck
-        look at: -"#]],
+        look at: the agent itself: the place in its source is in its words"#]],
     );
+}
+
+#[test]
+fn an_agent_that_gives_up_as_a_service_is_quoted() {
+    let line = "kata-agent: can't listen on bogus://x: ttrpc err: no such scheme";
+    check(
+        &up(&format!("{{\"msg\":\"the guest agent can't run: bogus\"}}\n{line}\n")),
+        false,
+        expect![[r#"
+        InitDied: the agent gave up and said why
+        seen: kata-agent: can't listen on bogus://x: ttrpc err: no such scheme
+        look at: agent.server_addr= on the kernel command line or in the agent's configuration file"#]],
+    );
+}
+
+#[test]
+fn what_the_agent_could_not_do_names_the_suspect() {
+    let suspect = |reason: &str| {
+        let block = format!("kata-agent 0.1.0: the guest agent can't run\n  {reason}\n=====\n");
+        let off = exit(0, Some(VmEvent::GuestShutdown), "");
+        let found = diagnose(&up(&block), true, Some(&off));
+        assert_eq!(found.class, FailureClass::InitDied);
+        found.suspect.unwrap()
+    };
+    assert_eq!(suspect("can't mount proc on /proc; is the filesystem…"), "CONFIG_PROC_FS");
+    assert_eq!(suspect("can't mount tmpfs on /run; is the filesystem…"), "CONFIG_TMPFS");
+    assert!(suspect("can't read the configuration file /a").contains("agent.config_file="));
+    assert!(suspect("something new").contains("its own words"));
+}
+
+#[test]
+fn a_systemd_that_freezes_does_not_wait_for_the_deadline() {
+    let frozen = "[    1.9] systemd[1]: Freezing execution.";
+    assert!(is_last_word(frozen) && !is_last_word("[    1.9] systemd[1]: Started"));
+    let why = "[    1.8] systemd[1]: Failed to isolate default target: Unit kata-agent.service is masked.";
+    let found = diagnose(&up(&format!("{why}\n{frozen}\n")), false, None);
+    assert_eq!(found.class, FailureClass::InitDied);
+    assert_eq!(found.evidence.as_deref(), Some(why));
+    assert!(found.suspect.unwrap().contains("kata-agent.service"));
+    let alone = diagnose(&up(frozen), false, None);
+    assert_eq!(alone.evidence.as_deref(), Some(frozen));
 }
 
 #[test]
@@ -275,4 +330,29 @@ fn the_hypervisors_own_end_comes_first() {
     let off = exit(0, Some(VmEvent::GuestShutdown), "");
     let found = diagnose(&up("[    2.0] reboot: Power down"), true, Some(&off));
     assert_eq!(found.class, FailureClass::InitDied);
+}
+
+#[test]
+fn names_of_classes_are_those_in_json() {
+    let mismatch = FailureClass::VersionMismatch { expected: "1".into(), found: "2".into() };
+    let classes = [
+        FailureClass::HypervisorFailed,
+        FailureClass::KernelSilent,
+        FailureClass::OutOfMemory,
+        FailureClass::NoRootDevice,
+        FailureClass::WrongFilesystem,
+        FailureClass::NoInit,
+        FailureClass::InitDied,
+        FailureClass::NoVirtio,
+        FailureClass::NoVsock,
+        FailureClass::AgentSilent,
+        FailureClass::GuestPanic,
+        mismatch,
+        FailureClass::ClockWrong { skew_ms: 1 },
+        FailureClass::ChecksFailed { names: Vec::new() },
+    ];
+    for class in classes {
+        let json = serde_json::to_value(&class).unwrap();
+        assert_eq!(json["kind"], class.name());
+    }
 }
