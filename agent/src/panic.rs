@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::VERSION;
 use crate::init;
@@ -27,12 +28,23 @@ pub struct Death {
 
 static DYING: AtomicBool = AtomicBool::new(false);
 
+/// How long it may take process 1 to show its last words and to unmount before the
+/// power goes off regardless.
+pub const LONGEST_LEAVING: Duration = Duration::from_secs(60);
+
 /// Makes every panic from now on end in [`announce`], and as process 1 in a
 /// power-off.
 pub fn install(os: Arc<dyn Os>, process_one: bool) {
     std::panic::set_hook(Box::new(move |info| {
-        // A panic in here must not come back here.
-        if !DYING.swap(true, Ordering::SeqCst) {
+        let first = !DYING.swap(true, Ordering::SeqCst);
+        if process_one {
+            if !first {
+                // Another thread is about to power off and must not be cut short.
+                wait_for_ever();
+            }
+            watch(&os, LONGEST_LEAVING);
+        }
+        if first {
             announce(&describe(info));
         }
         if process_one {
@@ -83,7 +95,7 @@ pub fn format(death: &Death) -> String {
 pub fn announce(death: &Death) {
     let text = format(death);
     // Standard error is the console once process 1 has taken it; before that, and
-    // when it is something else, the device itself.
+    // when it is something else, the kernel shows its own log there.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
     if std::process::id() != 1 {
         return;
@@ -102,6 +114,23 @@ pub fn power_off(os: &dyn Os) -> ! {
         let _ = writeln!(std::io::stderr(), "kata-agent: the kernel refuses to power off: {error}");
     }
     // Process 1 that returns is a kernel panic; waiting is the lesser evil.
+    wait_for_ever()
+}
+
+/// Switches the power off after `limit`, whatever the other threads hang in: a
+/// console that nobody reads, a disk that does not answer.
+pub fn watch(os: &Arc<dyn Os>, limit: Duration) {
+    let os = Arc::clone(os);
+    // The stack is small because a guest that dies may have no memory left. Where
+    // even that is too much, there is only the orderly way.
+    let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+        std::thread::sleep(limit);
+        // Whoever leaves in an orderly way reports the failure.
+        let _ = os.power_off();
+    });
+}
+
+fn wait_for_ever() -> ! {
     loop {
         std::thread::park();
     }
@@ -109,7 +138,29 @@ pub fn power_off(os: &dyn Os) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::os::Recorder;
+
+    #[test]
+    fn a_disk_that_does_not_answer_does_not_keep_the_power_on() {
+        let recorder = Arc::new(Recorder::new().stuck_at("sync"));
+        let os = Arc::clone(&recorder) as Arc<dyn Os>;
+        std::thread::spawn(move || {
+            watch(&os, Duration::from_millis(10));
+            power_off(os.as_ref());
+        });
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let log = recorder.log();
+            if log.lines().any(|line| line == "power off") {
+                break;
+            }
+            assert!(Instant::now() < until, "the power is still on after:\n{log}");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn the_block_has_place_and_all_reasons() {

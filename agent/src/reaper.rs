@@ -3,21 +3,23 @@
 //! report its status there. So there is one collector, and whoever starts a child
 //! starts it here and gets told.
 
+mod output;
+
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Output of a command beyond this is cut off.
-const LARGEST_OUTPUT: u64 = 256 << 10;
+use self::output::Output;
 
 /// Which processes are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,51 +142,52 @@ impl Reaper {
         Ok((child, receiver))
     }
 
-    /// Runs a command to its end, and kills it when that takes longer than
-    /// `deadline`.
+    /// Runs a command to its end. When that takes longer than `deadline`, or when
+    /// the caller gives up, it is killed with everything that it has started and
+    /// that has not left its process group. What it leaves running after its own
+    /// end is neither killed nor waited for, even if it holds the outputs open.
     ///
     /// # Errors
     ///
     /// When the program can't be started, or `TimedOut`.
     pub async fn run(&self, command: &mut Command, deadline: Duration) -> io::Result<Finished> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (mut child, ended) = self.spawn(command)?;
-        let stdout = read_in_background(child.stdout.take());
-        let stderr = read_in_background(child.stderr.take());
-        match tokio::time::timeout(deadline, ended).await {
-            Ok(Ok(exit)) => {
-                // A grandchild may keep the pipes open for longer than we care.
-                let both = async { (stdout.await, stderr.await) };
-                match tokio::time::timeout(deadline, both).await {
-                    Ok((Ok(stdout), Ok(stderr))) => Ok(Finished { exit, stdout, stderr }),
-                    _ => Err(io::ErrorKind::TimedOut.into()),
+        command.process_group(0);
+        let (mut child, mut ended) = self.spawn(command)?;
+        let _group = Group { reaper: self, leader: child.id() };
+        let mut stdout = Output::of(child.stdout.take())?;
+        let mut stderr = Output::of(child.stderr.take())?;
+        let end = async {
+            loop {
+                tokio::select! {
+                    exit = &mut ended => break exit,
+                    () = stdout.read(), if stdout.is_open() => {}
+                    () = stderr.read(), if stderr.is_open() => {}
                 }
             }
-            Ok(Err(_)) => Err(io::Error::other("the collector of processes has gone")),
-            Err(_) => {
-                if let Ok(pid) = i32::try_from(child.id()) {
-                    let waiting = self.lock();
-                    // Still in the table means not collected, so the number is its own.
-                    if waiting.contains_key(&pid) {
-                        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                    }
-                }
-                Err(io::ErrorKind::TimedOut.into())
-            }
-        }
+        };
+        let exit = tokio::time::timeout(deadline, end)
+            .await?
+            .map_err(|_| io::Error::other("the collector of processes has gone"))?;
+        Ok(Finished { exit, stdout: stdout.finish(), stderr: stderr.finish() })
     }
 }
 
-fn read_in_background(pipe: Option<impl Read + Send + 'static>) -> tokio::task::JoinHandle<String> {
-    tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // A broken pipe just ends the text.
-            let _ = pipe.by_ref().take(LARGEST_OUTPUT).read_to_end(&mut bytes);
-            let _ = io::copy(&mut pipe, &mut io::sink());
+/// Kills a process group when it goes, unless the leader has ended before.
+struct Group<'a> {
+    reaper: &'a Reaper,
+    leader: u32,
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        let Ok(leader) = i32::try_from(self.leader) else { return };
+        let waiting = self.reaper.lock();
+        // Still in the table means not collected, so the number is its own.
+        if waiting.contains_key(&leader) {
+            let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
         }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+    }
 }
 
 #[cfg(test)]

@@ -54,11 +54,13 @@ pub async fn collect(agent: &Agent) -> BootReport {
 
 /// A small text file; empty when it is not there.
 pub(crate) fn read(path: impl AsRef<Path>) -> String {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     if let Ok(file) = File::open(path) {
-        let _ = file.take(1 << 20).read_to_string(&mut text);
+        // Names of processes and links may be any bytes: one of them must not hide
+        // the rest of the file.
+        let _ = file.take(1 << 20).read_to_end(&mut bytes);
     }
-    text
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 async fn systemd(reaper: &Reaper) -> Systemd {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kata_agent_api::API_VERSION;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Sources};
@@ -77,6 +78,7 @@ pub fn run(config_file: Option<&Path>) -> ExitCode {
     panic::install(Arc::clone(&os), process_one);
     let ended = prepare_and_serve(&os, process_one, config_file);
     if process_one {
+        panic::watch(&os, panic::LONGEST_LEAVING);
         if let Err(error) = &ended {
             panic::announce(&panic::Death {
                 headline: "the guest agent can't run".to_owned(),
@@ -114,9 +116,12 @@ fn prepare_and_serve(
 ) -> Result<(), Box<dyn Error>> {
     logger::install();
     if process_one {
-        for problem in init::set_up(os.as_ref())? {
+        let mut problems = Vec::new();
+        let set_up = init::set_up(os.as_ref(), &mut problems);
+        for problem in problems {
             log::warn!("{problem}");
         }
+        set_up?;
     }
     let sources = Sources::of_this_machine(config_file);
     let (config, warnings) = Config::load(&sources)?;
@@ -135,8 +140,16 @@ fn prepare_and_serve(
         .max_blocking_threads(8)
         .build()?;
     let scope = if process_one { Scope::Everything } else { Scope::OwnChildren };
-    runtime.block_on(serve(Arc::clone(os), &config, scope))?;
+    drive(runtime, serve(Arc::clone(os), &config, scope))?;
     Ok(())
+}
+
+/// Runs to the end of `work` and no further: a thread that still hangs in a dead
+/// filesystem is left where it is, for waiting for it would keep the guest alive.
+fn drive<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), ServerError> {
@@ -179,6 +192,27 @@ mod tests {
         assert_eq!(parse(&["--version"], false), Ok(Arguments::Print(version)));
         assert!(parse(&["--config"], false).unwrap_err().contains("needs a file"));
         assert!(parse(&["single"], false).unwrap_err().contains("single"));
+    }
+
+    #[test]
+    fn a_thread_that_hangs_keeps_nobody_from_ending() {
+        // Dropped at the end of the test, which also ends the thread.
+        let (_never, hangs) = std::sync::mpsc::channel::<()>();
+        let (sender, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let value = drive(runtime, async {
+                let (sender, started) = tokio::sync::oneshot::channel();
+                tokio::task::spawn_blocking(move || {
+                    let _ = sender.send(());
+                    hangs.recv()
+                });
+                started.await.unwrap();
+                7
+            });
+            sender.send(value).unwrap();
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(7));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use kata_agent_api::agent::{DestroySandboxRequest, GuestDetailsRequest};
+use kata_agent_api::agent::{CopyFileRequest, DestroySandboxRequest, GuestDetailsRequest};
 use kata_agent_api::agent_ttrpc::AgentServiceClient;
 use kata_agent_api::connect;
 use nix::sys::signal::{Signal, kill};
@@ -166,6 +166,48 @@ fn process_one_explains_itself_before_it_powers_off() {
     agent.wait_for_line("the guest agent can't run");
     agent.wait_for_line("  can't listen on unix:///nonexistent/agent.sock");
     check_powered_off(agent.wait());
+}
+
+#[tokio::test]
+async fn process_one_that_panics_explains_itself_and_powers_off() {
+    let folder = folder();
+    let Some((mut command, address)) = process_one(folder.path()) else { return };
+    let mut agent = Running::start(&mut command);
+    agent.wait_for_line("ttRPC server started");
+    let rpc = connected(&address).await;
+    // A guest so short of memory that no thread can be started any more is one where
+    // the runtime panics: enough is left for the message, but not for a stack.
+    let pid = only_child(agent.child.id());
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let (_, used) =
+        kata_agent::procfs::figures(&status).find(|(name, _)| *name == "VmSize").unwrap();
+    let limit = format!("--as={}", used + (1 << 20));
+    let limited = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+    assert!(limited.unwrap().success());
+    let request = CopyFileRequest {
+        path: "/run/kata-containers/shared/containers/file".into(),
+        file_size: 4,
+        file_mode: 0o100_600,
+        data: b"text".to_vec(),
+        ..Default::default()
+    };
+    let context = context::with_timeout(i64::try_from(LONG.as_nanos()).unwrap());
+    let answer = rpc.copy_file(context, &request).await;
+    assert!(answer.is_err(), "there was memory for a thread");
+    let rule = "=".repeat(72);
+    agent.wait_for_line(&rule);
+    let headline = agent.wait_for_line("kata-agent");
+    let expected = "the guest agent has a bug and stops";
+    assert_eq!(headline, format!("kata-agent {}: {expected}", env!("CARGO_PKG_VERSION")));
+    assert!(agent.wait_for_line("  at ").contains(".rs:"));
+    agent.wait_for_line("thread");
+    agent.wait_for_line(&rule);
+    check_powered_off(agent.wait());
+}
+
+fn only_child(parent: u32) -> String {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    children.unwrap().trim().to_owned()
 }
 
 fn check_powered_off(status: ExitStatus) {

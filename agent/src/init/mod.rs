@@ -68,14 +68,15 @@ const LINKS: [(&str, &str); 5] = [
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Turns a bare kernel into a place where the agent can work. Returns what did not
-/// succeed but can be lived with, a sentence each.
+/// Turns a bare kernel into a place where the agent can work. Adds to `problems`
+/// what did not succeed but can be lived with, a sentence each.
 ///
 /// # Errors
 ///
-/// [`InitError`] when going on makes no sense.
-pub fn set_up(os: &dyn Os) -> Result<Vec<String>, InitError> {
-    let mut problems = Vec::new();
+/// [`InitError`] when going on makes no sense. Everything else has been tried all
+/// the same: without devices and a console nobody would read the error.
+pub fn set_up(os: &dyn Os, problems: &mut Vec<String>) -> Result<(), InitError> {
+    let mut fatal = None;
     let mut mounted = Vec::new();
     for early in &MOUNTS {
         let target = Path::new(early.target);
@@ -90,12 +91,13 @@ pub fn set_up(os: &dyn Os) -> Result<Vec<String>, InitError> {
             if error.raw_os_error() == Some(nix::libc::EBUSY) {
                 continue;
             }
-            if early.vital {
-                return Err(InitError::Mount {
+            if early.vital && fatal.is_none() {
+                fatal = Some(InitError::Mount {
                     fstype: early.fstype,
                     target: target.to_owned(),
                     source: error,
                 });
+                continue;
             }
             problems.push(format!("no {} on {}: {error}", early.fstype, early.target));
         }
@@ -122,7 +124,7 @@ pub fn set_up(os: &dyn Os) -> Result<Vec<String>, InitError> {
     };
     tolerate(format!("host name not set to {name}"), os.set_hostname(name));
     tolerate("the link lo is not up".to_owned(), os.bring_up_link("lo"));
-    Ok(problems)
+    fatal.map_or(Ok(()), Err)
 }
 
 fn mount(os: &dyn Os, early: &Early) -> io::Result<()> {

@@ -5,10 +5,17 @@ use expect_test::expect;
 use super::*;
 use crate::os::Recorder;
 
+/// What could be lived with, where everything vital is there.
+fn problems_of(os: &Recorder) -> Vec<String> {
+    let mut problems = Vec::new();
+    set_up(os, &mut problems).unwrap();
+    problems
+}
+
 #[test]
 fn a_bare_machine() {
     let os = Recorder::new().with_file("/proc/self/mounts", "rootfs / rootfs rw 0 0\n");
-    assert!(set_up(&os).unwrap().is_empty());
+    assert!(problems_of(&os).is_empty());
     expect![[r"
         mkdir /proc 755
         mount proc /proc proc nosuid,nodev,noexec
@@ -48,31 +55,65 @@ fn what_is_mounted_stays_as_it_is() {
         .with_file("/proc/self/mounts", "devtmpfs /dev devtmpfs rw 0 0\ntmpfs /run tmpfs rw 0 0\n")
         .with_file("/etc/hostname", "guest\n")
         .failing("mount proc", nix::libc::EBUSY);
-    assert!(set_up(&os).unwrap().is_empty());
+    assert!(problems_of(&os).is_empty());
     let log = os.log();
     assert!(!log.contains(" /dev devtmpfs") && !log.contains(" /run tmpfs"), "{log}");
     assert!(log.contains("mount devpts /dev/pts") && log.contains("hostname guest"), "{log}");
 }
 
 #[test]
-fn missing_features_are_problems_and_missing_proc_is_the_end() {
+fn missing_features_are_problems() {
     let os = Recorder::new()
         .failing("mount mqueue", nix::libc::ENODEV)
         .failing("terminal", nix::libc::ENOTTY)
         .failing("up lo", nix::libc::ENODEV);
-    let problems = set_up(&os).unwrap();
+    let problems = problems_of(&os);
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems[0].starts_with("no mqueue on /dev/mqueue: "));
+}
 
-    let error = set_up(&Recorder::new().failing("mount proc", nix::libc::ENODEV)).unwrap_err();
-    assert!(error.to_string().starts_with("can't mount proc on /proc"), "{error}");
+#[test]
+fn only_what_is_vital_ends_it_and_everything_else_is_still_tried() {
+    let whole = Recorder::new();
+    assert!(problems_of(&whole).is_empty());
+    for early in &MOUNTS {
+        let os = Recorder::new()
+            .failing(&format!("mount {} {} ", early.source, early.target), nix::libc::ENODEV);
+        let mut problems = Vec::new();
+        let outcome = set_up(&os, &mut problems);
+        if ["/proc", "/run"].contains(&early.target) {
+            let error = outcome.unwrap_err().to_string();
+            let begin = format!("can't mount {} on {}; ", early.fstype, early.target);
+            assert!(error.starts_with(&begin), "{error}");
+            assert!(problems.is_empty(), "{problems:?}");
+        } else {
+            outcome.unwrap();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            let begin = format!("no {} on {}: ", early.fstype, early.target);
+            assert!(problems[0].starts_with(&begin), "{problems:?}");
+        }
+        // Console and devices among it: somebody is to read the report.
+        assert_eq!(os.log(), whole.log(), "without {}", early.target);
+    }
+}
+
+#[test]
+fn the_first_of_two_ends_it_and_the_second_is_told() {
+    let os = Recorder::new()
+        .failing("mount proc", nix::libc::ENODEV)
+        .failing("mount run", nix::libc::EPERM);
+    let mut problems = Vec::new();
+    let error = set_up(&os, &mut problems).unwrap_err().to_string();
+    assert!(error.starts_with("can't mount proc on /proc; "), "{error}");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("no tmpfs on /run: "), "{problems:?}");
 }
 
 #[test]
 fn old_kernels_get_a_cgroup_mount_they_know() {
     let os = Recorder::new()
         .failing("mount cgroup2 /sys/fs/cgroup cgroup2 nosuid,nodev,noexec,relatime,ns", 22);
-    assert!(set_up(&os).unwrap().is_empty());
+    assert!(problems_of(&os).is_empty());
     assert!(os.log().contains("cgroup2 nosuid,nodev,noexec,relatime\n"));
 }
 

@@ -14,6 +14,7 @@ pub struct Recorder {
     lines: Mutex<Vec<String>>,
     files: BTreeMap<PathBuf, String>,
     failures: Vec<(String, i32)>,
+    stuck: Option<String>,
     machine: bool,
 }
 
@@ -38,6 +39,13 @@ impl Recorder {
         self
     }
 
+    /// Lets every request whose line starts with `prefix` never return.
+    #[must_use]
+    pub fn stuck_at(mut self, prefix: &str) -> Self {
+        self.stuck = Some(prefix.to_owned());
+        self
+    }
+
     /// Pretends to be in a namespace of a machine that belongs to others.
     #[must_use]
     pub fn in_namespace(mut self) -> Self {
@@ -58,7 +66,13 @@ impl Recorder {
     fn note(&self, line: String) -> io::Result<()> {
         let failure = self.failures.iter().find(|(prefix, _)| line.starts_with(prefix));
         let answer = failure.map_or(Ok(()), |(_, errno)| Err(io::Error::from_raw_os_error(*errno)));
+        let stuck = self.stuck.as_ref().is_some_and(|prefix| line.starts_with(prefix));
         self.lock().push(line);
+        if stuck {
+            loop {
+                std::thread::park();
+            }
+        }
         answer
     }
 }

@@ -70,3 +70,50 @@ async fn a_command_that_hangs_is_killed() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn what_a_command_leaves_running_is_not_waited_for() {
+    let reaper = started(Scope::OwnChildren).await;
+    // The sleep holds both pipes for longer than anybody would wait.
+    let script = "sleep 1000 & echo $!; echo err >&2; exit 3";
+    let finished = reaper.run(&mut shell(script), LONG).await.unwrap();
+    assert_eq!((finished.exit.code, finished.stderr.as_str()), (3, "err\n"));
+    let left = Pid::from_raw(finished.stdout.trim().parse().unwrap());
+    nix::sys::signal::kill(left, Signal::SIGKILL).expect("it is left alone");
+}
+
+#[tokio::test]
+async fn giving_up_kills_all_that_the_command_has_started() {
+    use std::os::fd::AsRawFd;
+    let reaper = started(Scope::OwnChildren).await;
+    let (reader, writer) = io::pipe().unwrap();
+    let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into()).unwrap();
+    // The shell and the sleep both hold the writing end; the shell says so.
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let script = format!("sleep 1000 >&2 & echo x >/proc/self/fd/{}; wait", writer.as_raw_fd());
+    let mut command = shell(&script);
+    let read = async || loop {
+        reader.readable().await.unwrap();
+        let mut bytes = [0; 16];
+        match reader.try_read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => break other.unwrap(),
+        }
+    };
+    tokio::select! {
+        finished = reaper.run(&mut command, LONG) => panic!("{finished:?} instead of hanging"),
+        length = read() => assert_eq!(length, 2),
+    }
+    drop(writer);
+    let end = tokio::time::timeout(LONG, read()).await;
+    assert_eq!(end.expect("nobody holds the pipe any more"), 0);
+}
+
+#[tokio::test]
+async fn a_flood_of_output_is_cut_off_and_stops_nothing() {
+    let reaper = started(Scope::OwnChildren).await;
+    let finished = reaper.run(&mut shell("head -c 3000000 /dev/zero"), LONG).await.unwrap();
+    assert_eq!((finished.exit.code, finished.stdout.len()), (0, output::LARGEST));
+    let endless = reaper.run(&mut shell("exec yes"), Duration::from_millis(20)).await;
+    assert_eq!(endless.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}

@@ -2,8 +2,9 @@
 //! time, below one folder and nowhere else. Every step of a path is opened by itself
 //! and may not be a symbolic link, so nothing that lies in the folder can lead out.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +24,9 @@ use crate::server::Agent;
 
 /// Parent folders when the request does not say.
 const PARENT_MODE: u32 = 0o750;
+
+/// Bytes that Linux takes in one step of a path.
+const LONGEST_NAME: usize = 255;
 
 pub(super) async fn call(agent: &Agent, request: CopyFileRequest) -> Result<Empty, Fault> {
     let root = agent.paths.shared_containers();
@@ -64,6 +68,9 @@ fn names_below<'a>(root: &Path, path: &'a str) -> Result<Vec<&'a OsStr>, Fault> 
     below
         .components()
         .map(|component| match component {
+            Component::Normal(name) if name.len() > LONGEST_NAME => Err(Fault::InvalidArgument(
+                format!("{path:?} has a name of more than {LONGEST_NAME} bytes"),
+            )),
             Component::Normal(name) => Ok(name),
             _ => Err(outside()),
         })
@@ -75,7 +82,8 @@ fn fault(path: &str, error: Errno) -> Fault {
         Errno::ELOOP | Errno::EXDEV => {
             Fault::InvalidArgument(format!("{path:?} leads through a symbolic link"))
         }
-        Errno::ENOTDIR | Errno::EISDIR | Errno::EEXIST | Errno::ENOTEMPTY => {
+        // ENXIO: a pipe that nobody reads, or a socket.
+        Errno::ENOTDIR | Errno::EISDIR | Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENXIO => {
             Fault::FailedPrecondition(format!("{path:?} is there and is something else: {error}"))
         }
         other => Fault::internal(format!("can't write {path:?}"))(other.into()),
@@ -149,12 +157,14 @@ fn write_chunk(folder: &OwnedFd, name: &OsStr, request: &CopyFileRequest) -> Res
     })?;
     let temporary = temporary(name);
     // A first chunk starts afresh: whatever lies there is from a copy that broke off.
-    // The kernel refuses a mode where nothing is made.
+    // The kernel refuses a mode where nothing is made. Whatever else lies there, a
+    // pipe or a terminal, is neither waited for nor taken.
+    let common = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let (flags, mode) = if offset == 0 {
         remove(folder, &temporary).map_err(failed)?;
-        (OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, 0o600)
+        (common | OFlag::O_CREAT | OFlag::O_EXCL, 0o600)
     } else {
-        (OFlag::O_WRONLY, 0)
+        (common, 0)
     };
     let file = match open(folder, &temporary, flags, mode) {
         Err(Errno::ENOENT) => {
@@ -163,7 +173,12 @@ fn write_chunk(folder: &OwnedFd, name: &OsStr, request: &CopyFileRequest) -> Res
         other => File::from(other.map_err(failed)?),
     };
     let there = file.metadata().map_err(refused)?;
-    if !there.is_file() || there.size() < offset {
+    if !there.is_file() {
+        return Err(Fault::FailedPrecondition(format!(
+            "what is there of {path:?} so far is not a file"
+        )));
+    }
+    if there.size() < offset {
         return Err(Fault::FailedPrecondition(format!(
             "{path:?} has {} bytes so far, and the chunk is for {offset}",
             there.size()
@@ -176,14 +191,26 @@ fn write_chunk(folder: &OwnedFd, name: &OsStr, request: &CopyFileRequest) -> Res
     // Owner first: changing it takes the set-id bits away.
     fchown(&file, owner(request), group(request)).map_err(failed)?;
     file.set_permissions(PermissionsExt::from_mode(request.file_mode & 0o7777)).map_err(refused)?;
-    renameat(folder, temporary.as_os_str(), folder, name).map_err(failed)
+    let done = renameat(folder, temporary.as_os_str(), folder, name);
+    if done.is_err() {
+        let _ = remove(folder, &temporary);
+    }
+    done.map_err(failed)
 }
 
-/// A name next to the real one that no container would use.
-fn temporary(name: &OsStr) -> std::ffi::OsString {
-    let mut temporary = std::ffi::OsString::from(".kata-copy.");
+/// A name next to the real one that no container would use. Always the same for the
+/// same file, since its chunks arrive one by one.
+fn temporary(name: &OsStr) -> OsString {
+    let mut temporary = OsString::from(".kata-copy.");
     temporary.push(name);
-    temporary
+    if temporary.len() <= LONGEST_NAME {
+        return temporary;
+    }
+    // Too long with the real name in it. Nobody sees the number or keeps it, so it
+    // need not be the same in the next agent.
+    let mut hash = DefaultHasher::new();
+    name.hash(&mut hash);
+    format!(".kata-copy-{:016x}", hash.finish()).into()
 }
 
 fn remove(folder: &OwnedFd, name: &OsStr) -> nix::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use kata_agent_api::agent::{GetMetricsRequest, Metrics};
 
@@ -11,16 +12,23 @@ use crate::report::read;
 use crate::server::Agent;
 
 pub(super) async fn call(agent: &Agent, _: GetMetricsRequest) -> Result<Metrics, Fault> {
+    let metrics = collect(Path::new("/proc"), agent.count_scrape());
+    Ok(Metrics { metrics, ..Default::default() })
+}
+
+/// All metrics from the files in `proc`. What a guest kernel does not have is left
+/// out, and takes nothing else with it.
+fn collect(proc: &Path, scrapes: u64) -> String {
     let mut text = Text::default();
-    text.of_agent(agent.count_scrape(), &read("/proc/self/status"), &read("/proc/self/stat"));
+    text.of_agent(scrapes, &read(proc.join("self/status")), &read(proc.join("self/stat")));
     text.of_guest(&Guest {
-        loadavg: &read("/proc/loadavg"),
-        meminfo: &read("/proc/meminfo"),
-        stat: &read("/proc/stat"),
-        vmstat: &read("/proc/vmstat"),
-        net_dev: &read("/proc/net/dev"),
+        loadavg: &read(proc.join("loadavg")),
+        meminfo: &read(proc.join("meminfo")),
+        stat: &read(proc.join("stat")),
+        vmstat: &read(proc.join("vmstat")),
+        net_dev: &read(proc.join("net/dev")),
     });
-    Ok(Metrics { metrics: text.0, ..Default::default() })
+    text.0
 }
 
 struct Guest<'a> {
@@ -50,13 +58,16 @@ impl Text {
     }
 
     fn of_agent(&mut self, scrapes: u64, status: &str, stat: &str) {
-        let one = |value: u64| [(String::new(), value)];
-        let figure = |name| procfs::figure(status, name);
+        // No sample is better than one that says 0 of what is not known.
+        let one = |value: Option<u64>| value.map(|value| (String::new(), value));
+        let figure = |name| {
+            procfs::figures(status).find(|(found, _)| *found == name).map(|(_, value)| value)
+        };
         self.metric(
             "counter",
             "kata_agent_scrape_count",
             "Times the metrics were read.",
-            one(scrapes),
+            one(Some(scrapes)),
         );
         self.metric("gauge", "kata_agent_threads", "Threads of the agent.", one(figure("Threads")));
         self.metric(
@@ -128,9 +139,12 @@ fn label(name: &str, value: &str) -> String {
 
 /// User and system time: fields 14 and 15, counted behind the name in parentheses,
 /// which may itself hold anything.
-fn ticks(stat: &str) -> u64 {
-    let Some((_, rest)) = stat.rsplit_once(')') else { return 0 };
-    rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum()
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut words = rest.split_whitespace().skip(11);
+    let user: u64 = words.next()?.parse().ok()?;
+    let system: u64 = words.next()?.parse().ok()?;
+    user.checked_add(system)
 }
 
 fn cpu_times(stat: &str) -> Vec<(String, u64)> {
@@ -220,6 +234,46 @@ mod tests {
         ] {
             assert!(text.0.lines().any(|found| found == line), "{line} in {}", text.0);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_odd_takes_only_its_own_samples_away() {
+        let files = [
+            ("self/status", "Threads: 5\n", "kata_agent_threads "),
+            ("self/stat", "1 (a) S 0 1 1 0 -1 4 5 6 7 8 30 12 0 0", "kata_agent_total_time "),
+            ("loadavg", "0.10 0.20 0.30 2/99 1234\n", "kata_guest_load{"),
+            ("meminfo", "MemTotal: 4 kB\n", "kata_guest_meminfo{"),
+            ("stat", "cpu  1 2 3\n", "kata_guest_cpu_time{"),
+            ("vmstat", "pgfault 8\n", "kata_guest_vm_stat{"),
+            ("net/dev", "eth0: 1 2\n", "kata_guest_netdev_stat{"),
+        ];
+        let broken: [Option<&[u8]>; 4] = [None, Some(b""), Some(b"\xff ) 1:x\n"), Some(b"9:(/ \n")];
+        for (missing, _, _) in files {
+            for content in broken {
+                let proc = tempfile::tempdir().unwrap();
+                for (name, text, _) in files {
+                    let file = proc.path().join(name);
+                    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    match content {
+                        Some(content) if name == missing => std::fs::write(file, content).unwrap(),
+                        None if name == missing => {}
+                        _ => std::fs::write(file, text).unwrap(),
+                    }
+                }
+                let text = collect(proc.path(), 4);
+                assert!(text.lines().any(|line| line == "kata_agent_scrape_count 4"), "{text}");
+                for (name, _, begin) in files {
+                    let found = text.lines().any(|line| line.starts_with(begin));
+                    assert_eq!(found, name != missing, "{begin} without {missing}: {text}");
+                }
+            }
+        }
+        let proc = tempfile::tempdir().unwrap();
+        std::fs::create_dir(proc.path().join("net")).unwrap();
+        let odd = b"eth\xff: 1 2\n  lo: 3 4\n";
+        std::fs::write(proc.path().join("net/dev"), odd).unwrap();
+        let text = collect(proc.path(), 1);
+        assert!(text.contains("kata_guest_netdev_stat{interface=\"lo\",item=\"recv_bytes\"} 3"));
     }
 
     #[test]

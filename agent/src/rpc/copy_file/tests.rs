@@ -107,6 +107,66 @@ fn folders_and_links() {
 
     let blocked = folder.copy(&folder.request("d", b"x"));
     assert!(matches!(blocked, Err(Fault::FailedPrecondition(_))), "{blocked:?}");
+    assert_eq!(fs::read_dir(folder.root()).unwrap().count(), 1, "nothing temporary is left");
+}
+
+#[test]
+fn the_longest_names_work_and_longer_ones_are_refused() {
+    let folder = Folder::new();
+    // Around the length at which the temporary name gets too long too.
+    for length in [243, 244, 245, 255] {
+        let names = ["a", "b"].map(|last| "n".repeat(length - 1) + last);
+        let chunk = |name: &str, offset: usize, data: &[u8]| CopyFileRequest {
+            offset: i64::try_from(offset).unwrap(),
+            data: data.to_vec(),
+            ..folder.request(name, b"0123")
+        };
+        // Two at once do not get into each other's way.
+        folder.copy(&chunk(&names[0], 0, b"01")).unwrap();
+        folder.copy(&chunk(&names[1], 0, b"ab")).unwrap();
+        folder.copy(&chunk(&names[0], 2, b"23")).unwrap();
+        folder.copy(&chunk(&names[1], 2, b"cd")).unwrap();
+        assert_eq!(fs::read(folder.root().join(&names[0])).unwrap(), b"0123");
+        assert_eq!(fs::read(folder.root().join(&names[1])).unwrap(), b"abcd");
+        let mut link = folder.request(&names[0], b"target");
+        link.file_mode = libc::S_IFLNK | 0o777;
+        folder.copy(&link).unwrap();
+        assert_eq!(fs::read_link(folder.root().join(&names[0])).unwrap(), Path::new("target"));
+    }
+    assert_eq!(fs::read_dir(folder.root()).unwrap().count(), 8);
+    for name in ["n".repeat(256), "d".repeat(256) + "/f"] {
+        let refused = folder.copy(&folder.request(&name, b"x"));
+        assert!(matches!(refused, Err(Fault::InvalidArgument(_))), "{refused:?}");
+    }
+    assert_eq!(fs::read_dir(folder.root()).unwrap().count(), 8, "nothing temporary is left");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
+    let folder = Folder::new();
+    let pipe = folder.root().join(".kata-copy.f");
+    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let chunk = CopyFileRequest { offset: 2, data: b"23".to_vec(), ..folder.request("f", b"0123") };
+    let try_it = || {
+        let (root, chunk) = (folder.root(), chunk.clone());
+        let (sender, outcome) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(copy(&root, &chunk)));
+        let outcome = outcome.recv_timeout(std::time::Duration::from_secs(60));
+        let outcome = outcome.expect("nobody is waited for");
+        assert!(matches!(outcome, Err(Fault::FailedPrecondition(_))), "{outcome:?}");
+    };
+    try_it();
+    // Nor does it get the data when somebody reads there.
+    let mut reader = File::from(
+        nix::fcntl::open(&pipe, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()).unwrap(),
+    );
+    try_it();
+    let mut data = Vec::new();
+    std::io::Read::read_to_end(&mut reader, &mut data).unwrap();
+    assert!(data.is_empty(), "{data:?}");
+    // A copy from the beginning gets over it.
+    folder.copy(&folder.request("f", b"new")).unwrap();
+    assert_eq!(fs::read(folder.root().join("f")).unwrap(), b"new");
 }
 
 #[test]
