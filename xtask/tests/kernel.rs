@@ -2,6 +2,8 @@
 //! was asked for and did not survive stops the build, with Kconfig's reason.
 //! The kernel itself is built and booted by the other end-to-end tests.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 use assert_cmd::Command;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -73,8 +73,9 @@ impl HelperDef for StrictIf {
         out: &mut dyn Output,
     ) -> HelperResult {
         let name = helper.name().to_owned();
-        let param =
-            helper.param(0).ok_or(RenderErrorReason::Other(format!("`{name}` wants a variable")))?;
+        let param = helper
+            .param(0)
+            .ok_or(RenderErrorReason::Other(format!("`{name}` wants a variable")))?;
         if param.is_value_missing() {
             return Err(RenderErrorReason::MissingVariable(param.relative_path().cloned()).into());
         }

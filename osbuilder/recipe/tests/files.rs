@@ -1,6 +1,9 @@
 //! The files of this repository and the mistakes people make in them: every
 //! expected text stands beside its input.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+#![allow(clippy::needless_pass_by_value, reason = "expect! makes temporaries")]
+
 use expect_test::{Expect, expect};
 use recipe::{Init, Recipe, Type, Versions};
 

@@ -82,7 +82,9 @@ pub(crate) fn given(path: &Path) -> Result<Agent, Failure> {
 fn version_in(text: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-.~_".contains(c);
     text.split_whitespace().find(|word| {
-        word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.chars().all(plain)
+        word.starts_with(|c: char| c.is_ascii_digit())
+            && word.contains('.')
+            && word.chars().all(plain)
     })
 }
 

@@ -19,8 +19,7 @@ use tracing::{info, warn};
 const NOBODY: &str = "65534";
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outcome, Failure> {
-    let base =
-        Folder::new("kata-repro-").context("no temporary folder")?;
+    let base = Folder::new("kata-repro-").context("no temporary folder")?;
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
     let mut compared = Vec::new();
     if args.agent {

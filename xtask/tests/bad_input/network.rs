@@ -98,12 +98,12 @@ fn a_proxy_that_does_not_answer() {
     fixture.check(
         &["--update", "--mirror", "http://mirror.example.org"],
         &expect![[r#"
-        exit 1
-        error: fixture: the package repository can't be opened
-          because: cannot fetch InRelease of sample (eb4796d4363a): the only mirror failed
-              http://mirror.example.org/dists/sample/InRelease: Connection refused
-            give another mirror with --mirror URL (http, https or file)
-    "#]],
+            exit 1
+            error: fixture: the package repository can't be opened
+              because: cannot fetch InRelease of sample (eb4796d4363a): the only mirror failed
+                  http://mirror.example.org/dists/sample/InRelease: the proxy http://127.0.0.1:[port] can't be used: Connection refused
+                give another mirror with --mirror URL (http, https or file)
+        "#]],
     );
 }
 

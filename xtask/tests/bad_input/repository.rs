@@ -21,7 +21,7 @@ fn a_signature_by_another_key() {
     fixture.check(&["--update"], &expect![[r#"
         exit 1
         error: fixture: the package repository can't be opened; give another mirror with --mirror URL
-          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: the InRelease of sample is not to be trusted: no signature by a trusted key: key 597154933D129E26FC2B045B1BFB6606F7164465 is not in the keyring
+          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: no signature by a trusted key: key 597154933D129E26FC2B045B1BFB6606F7164465 is not in the keyring
     "#]]);
 }
 
@@ -31,7 +31,7 @@ fn no_signature() {
     fixture.check(&["--update"], &expect![[r#"
         exit 1
         error: fixture: the package repository can't be opened; give another mirror with --mirror URL
-          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: the InRelease of sample is not to be trusted: not an OpenPGP cleartext signed file: it does not begin with the line BEGIN PGP SIGNED MESSAGE
+          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: not an OpenPGP cleartext signed file: it does not begin with the line BEGIN PGP SIGNED MESSAGE
     "#]]);
 }
 
@@ -45,7 +45,7 @@ fn a_signed_text_that_was_altered() {
     fixture.check(&["--update"], &expect![[r#"
         exit 1
         error: fixture: the package repository can't be opened; give another mirror with --mirror URL
-          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: the InRelease of sample is not to be trusted: no signature by a trusted key: key D6C3C56AC12418775295403D21F923FBD0D8B99E signed another text; the file was altered
+          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: no signature by a trusted key: key D6C3C56AC12418775295403D21F923FBD0D8B99E signed another text; the file was altered
     "#]]);
 }
 
@@ -56,7 +56,7 @@ fn a_release_that_expired() {
     fixture.check(&["--update"], &expect![[r#"
         exit 1
         error: fixture: the package repository can't be opened; give another mirror with --mirror URL
-          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: the InRelease of sample can't be used: the Release expired on Sat, 16 Aug 2025 10:27:54 UTC; the mirror is stale, someone replays an old one, or this machine's clock is wrong
+          because: InRelease of sample (eb4796d4363a) from file://[root]/repository/dists/sample/InRelease was refused: the Release expired on Sat, 16 Aug 2025 10:27:54 UTC; the mirror is stale, someone replays an old one, or this machine's clock is wrong
     "#]]);
 }
 
@@ -104,7 +104,7 @@ fn every_mirror_is_named_with_its_own_fault() {
             error: fixture: the package repository can't be opened
               because: cannot fetch InRelease of sample (eb4796d4363a): all 2 mirrors failed
                   http://127.0.0.1:[port]/elsewhere/dists/sample/InRelease: the server answered 404 Not Found
-                  file://[root]/repository/dists/sample/InRelease: the InRelease of sample is not to be trusted: not an OpenPGP cleartext signed file: it does not begin with the line BEGIN PGP SIGNED MESSAGE
+                  file://[root]/repository/dists/sample/InRelease: not an OpenPGP cleartext signed file: it does not begin with the line BEGIN PGP SIGNED MESSAGE
                 give another mirror with --mirror URL (http, https or file)
         "#]],
     );

@@ -10,6 +10,8 @@
 //! It takes the packages, kernel and tools that the checkout has or can get.
 //! `KATA_TEST_KERNEL` names another kernel than build-kernel's.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 mod artifacts;
 mod checkout;
 // The name puts its tests into the group of .config/nextest.toml that starts few

@@ -13,6 +13,8 @@
 //! Host programs come from `KATA_TEST_TOOLS`, else from `target/tools/bin`, then
 //! from PATH. Guests run under TCG, so that results do not depend on the host.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 mod broken;
 mod guest;
 mod healthy;
