@@ -30,6 +30,7 @@ pub(crate) fn assemble(
         let rules = MergeRules {
             aliases: aliases.clone(),
             replaces: package.replaces,
+            replace_priority: package.replace_priority,
             exclude: exclude.clone(),
             ..MergeRules::default()
         };

@@ -8,9 +8,10 @@ use crate::mirrors::{MirrorChoice, Mirrors};
 use artifact_store::{Progress, Store, without_password};
 use rayon::prelude::*;
 use recipe::{Recipe, RepositorySource, Selection};
+use repository::apk::PkgInfo;
 use repository::deb::DebSource;
 use repository::openpgp::{Keyring, KeyringError};
-use repository::solve::{Exceptions, Reason, Selected, SolveError, Wanted, solve};
+use repository::solve::{Exceptions, Reason, Selected, SolveError, Wanted, replaced, solve};
 use repository::{Family, Identity, Index, Package, Provide, Relation, apk, deb};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) struct Unpacked {
     pub(crate) tar: Arc<Vec<u8>>,
     /// Packages whose files it may overwrite.
     pub(crate) replaces: Vec<String>,
+    /// Who wins where two packages may overwrite each other.
+    pub(crate) replace_priority: u32,
 }
 
 /// The repository and what was chosen from it.
@@ -129,10 +132,6 @@ fn open(
     }
 }
 
-fn names(relations: &[Relation]) -> Vec<String> {
-    relations.iter().map(|relation| relation.name.clone()).collect()
-}
-
 /// `name` as if the repository's own version of it were installed already; a
 /// name that packages only provide has no version.
 fn assumed(packages: &[Package], name: &str) -> Provide {
@@ -158,7 +157,6 @@ impl From<KeyringError> for KeyFault {
                 format!("it is no file of OpenPGP public keys ({reason})")
             }
             KeyringError::Empty(_) => "it holds no OpenPGP public key".to_owned(),
-            error @ KeyringError::Read { .. } => error.to_string(),
         })
     }
 }
@@ -238,19 +236,25 @@ impl Chosen {
                 let bytes = blob.read().map_err(|error| BuildError::fetch(distro, error))?;
                 let damaged =
                     |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
-                let (tar, replaces) = match package.family {
+                let (tar, relations, replace_priority) = match package.family {
                     Family::Deb => {
                         let file = deb::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
-                        (file.data_tar, names(&package.replaces))
+                        (file.data_tar, package.replaces.clone(), 0)
                     }
                     // An apk index does not say what a package replaces; the package does.
                     Family::Apk => {
                         let file =
                             apk::fetch::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
-                        (file.data_tar, names(&file.pkginfo.replaces))
+                        let PkgInfo { replaces, replaces_priority, .. } = file.pkginfo;
+                        (file.data_tar, replaces, replaces_priority)
                     }
                 };
-                Ok(Unpacked { name: package.name.clone(), tar: Arc::new(tar), replaces })
+                Ok(Unpacked {
+                    name: package.name.clone(),
+                    tar: Arc::new(tar),
+                    replaces: replaced(&packages, &relations),
+                    replace_priority,
+                })
             })
             .collect()
     }

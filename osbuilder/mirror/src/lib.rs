@@ -19,6 +19,7 @@ mod image;
 mod index;
 mod installed;
 mod package;
+mod place;
 mod qcow2;
 mod rebuild;
 mod scripts;

@@ -80,7 +80,7 @@ fn indexed(package: &Installed, rebuilt: &Rebuilt, signer: &Signer) -> Package {
     let index = signer.sign(&content(&entries, "test").unwrap(), 0).unwrap();
     let pem = signer.public_pem().unwrap().into_bytes();
     let keys = Keys::new([(signer.file_name().to_owned(), pem)]).unwrap();
-    read_index(&index, &keys, "v3.23/main/x86_64").unwrap().packages.remove(0)
+    read_index(&index, &keys, "v3.23/main/x86_64", "x86_64").unwrap().packages.remove(0)
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::image::AlpineImage;
 use crate::index::{Entry, content};
 use crate::installed::{self, Installed};
 use crate::package::{Outcome, rebuild};
+use crate::place::Place;
 use crate::scripts::Scripts;
 use crate::signing::Signer;
 
@@ -69,6 +70,7 @@ pub(crate) fn rebuild_signed(
     options: &AlpineMirrorOptions,
     signer: &Signer,
 ) -> Result<AlpineMirror, MirrorError> {
+    let place = Place::prepare(&options.out)?;
     let image = AlpineImage::open(&options.wheel)?;
     let version = release_of(&image, &options.release)?;
     let folder = DATABASES
@@ -78,19 +80,9 @@ pub(crate) fn rebuild_signed(
     let database = installed::parse(&image.read(&format!("{folder}/installed"))?)?;
     let scripts = Scripts::read(&image, folder)?;
 
-    let out = std::path::absolute(&options.out).map_err(MirrorError::io(&options.out))?;
-    let parent = out.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(parent).map_err(MirrorError::io(parent))?;
-    let work = tempfile::Builder::new()
-        .prefix(".mirror-")
-        .tempdir_in(parent)
-        .map_err(MirrorError::io(parent))?;
-    let fresh = work.path().join("new");
     let mut writer = Writer { image: &image, scripts: &scripts, signer, incomplete: Vec::new() };
-    let packages = writer.write(&fresh, &options.release, &version, &database)?;
-    replace(&fresh, &out, &work.path().join("old"))?;
-    // The scratch folder may hold the former mirror; its removal must be complete.
-    work.close().map_err(MirrorError::io(parent))?;
+    let packages = writer.write(place.fresh(), &options.release, &version, &database)?;
+    let out = place.publish()?;
 
     let url = Url::from_directory_path(&out)
         .map_err(|()| MirrorError::BadName(out.display().to_string()))?;
@@ -113,21 +105,6 @@ fn release_of(image: &AlpineImage, wanted: &str) -> Result<String, MirrorError> 
         return Ok(version);
     }
     Err(MirrorError::WrongRelease { wanted: wanted.to_owned(), actual: version })
-}
-
-/// Puts `fresh` in the place of `out`, which goes to `old` where it exists, and
-/// comes back where its place cannot be taken.
-fn replace(fresh: &Path, out: &Path, old: &Path) -> Result<(), MirrorError> {
-    let had_one = out.symlink_metadata().is_ok();
-    if had_one {
-        fs::rename(out, old).map_err(MirrorError::io(out))?;
-    }
-    let Err(error) = fs::rename(fresh, out) else { return Ok(()) };
-    // The first error is the one to tell.
-    if had_one && let Err(second) = fs::rename(old, out) {
-        tracing::warn!(%second, "the former mirror could not be put back");
-    }
-    Err(MirrorError::io(out)(error))
 }
 
 /// Writes a mirror's files.
@@ -247,14 +224,5 @@ mod tests {
             assert!(refusal(b"", |o| bad.clone_into(&mut o.key_name)).starts_with(&expected));
             assert!(refusal(b"", |o| bad.clone_into(&mut o.release)).starts_with(&expected));
         }
-    }
-
-    #[test]
-    fn a_former_mirror_comes_back_where_its_place_cannot_be_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        let (out, old) = (dir.path().join("out"), dir.path().join("old"));
-        fs::write(&out, "former").unwrap();
-        assert!(replace(&dir.path().join("absent"), &out, &old).is_err());
-        assert_eq!(fs::read_to_string(&out).unwrap(), "former");
     }
 }

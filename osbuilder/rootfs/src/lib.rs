@@ -24,7 +24,7 @@ pub use content::Content;
 pub use edit::EditError;
 pub use inode::{Inode, InodeId, Kind, Meta, Origin};
 pub use lookup::ResolveError;
-pub use merge::{Entry, EntryKind, Limits, Merge, MergeError, MergeProblem, MergeRules};
+pub use merge::{Limits, MergeError, MergeProblem, MergeRules};
 pub use path::PathError;
 pub use pattern::{PatternError, Patterns};
 pub use tar::TarError;

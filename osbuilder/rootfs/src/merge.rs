@@ -14,11 +14,11 @@ use crate::inode::{Inode, Kind, Meta, Origin};
 use crate::path::{self, PathError};
 use crate::pattern::Patterns;
 use crate::tar::{Reader, TarError};
-use crate::tree::Tree;
+use crate::tree::{Replaces, Tree};
 
 /// One member of a package's archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Path as the archive has it, relative to the root.
     pub path: String,
     /// What it is.
@@ -37,7 +37,7 @@ pub struct Entry {
 
 /// The kinds a package may bring. Devices are for recipes to add.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryKind {
+pub(crate) enum EntryKind {
     /// A directory.
     Directory,
     /// A regular file.
@@ -57,7 +57,11 @@ pub struct MergeRules {
     pub aliases: Vec<(String, String)>,
     /// Names of packages whose files this package may overwrite.
     pub replaces: Vec<String>,
-    /// What to leave out, so that it never costs memory.
+    /// Of two packages that may overwrite each other's files, the one with the
+    /// higher priority does; with the same, the one that is merged later.
+    pub replace_priority: u32,
+    /// What to leave out, so that it never costs memory. Patterns and paths may
+    /// be spelled through aliases or not, whether the links are there yet or not.
     pub exclude: Patterns,
     /// How much one archive may bring.
     pub limits: Limits,
@@ -205,15 +209,16 @@ impl Tree {
         }
     }
 
-    /// Starts a merge whose entries the caller reads itself.
-    pub fn merge<'t>(&'t mut self, origin: Origin, rules: &'t MergeRules) -> Merge<'t> {
+    fn merge<'t>(&'t mut self, origin: Origin, rules: &'t MergeRules) -> Merge<'t> {
         if let Origin::Package(name) = &origin {
-            self.replaces.insert(Arc::clone(name), rules.replaces.clone());
+            let (names, priority) = (rules.replaces.clone(), rules.replace_priority);
+            self.replaces.insert(Arc::clone(name), Replaces { names, priority });
         }
         Merge {
             tree: self,
             origin,
             rules,
+            exclude: rules.exclude.respelled(|path| landing(&rules.aliases, path)),
             seen: BTreeSet::new(),
             left_out: BTreeMap::new(),
             stand_ins: BTreeMap::new(),
@@ -224,15 +229,19 @@ impl Tree {
 }
 
 /// One package being merged.
-pub struct Merge<'t> {
+struct Merge<'t> {
     tree: &'t mut Tree,
     origin: Origin,
     rules: &'t MergeRules,
+    /// What to leave out, by where it would land.
+    exclude: Patterns,
     /// What this archive brought, so that it can't bring it twice.
     seen: BTreeSet<String>,
-    /// Files that were excluded: a hard link to one must still work.
+    /// Files that were excluded, by where they would have landed: a hard link to
+    /// one must still work.
     left_out: BTreeMap<String, Inode>,
-    /// Excluded paths, and the path that names their file instead.
+    /// Where excluded paths would have landed, and the path that names their
+    /// file instead.
     stand_ins: BTreeMap<String, String>,
     entries: usize,
     bytes: u64,
@@ -244,7 +253,7 @@ impl Merge<'_> {
     /// # Errors
     ///
     /// When it breaks a rule; the tree must then be thrown away.
-    pub fn add(&mut self, entry: Entry) -> Result<(), MergeError> {
+    fn add(&mut self, entry: Entry) -> Result<(), MergeError> {
         let path = entry.path.clone();
         self.admit(entry).map_err(|problem| MergeError {
             origin: self.origin.clone(),
@@ -267,7 +276,7 @@ impl Merge<'_> {
         let place = self.redirect(&given)?;
         let Entry { kind, mode, uid, gid, mtime, xattrs, .. } = entry;
         let meta = Meta { mode, uid, gid, mtime, origin: self.origin.clone() };
-        let excluded = self.rules.exclude.cover(&place) || self.rules.exclude.cover(&given);
+        let excluded = self.exclude.cover(&self.landing(&given));
         let kind = match kind {
             EntryKind::Directory => Kind::Directory,
             EntryKind::File(content) => Kind::File(content),
@@ -282,6 +291,8 @@ impl Merge<'_> {
         let inode = Inode { xattrs, ..meta.inode(kind) };
         if excluded {
             if !place.is_empty() && matches!(inode.kind, Kind::File(_)) {
+                let place = self.landing(&place);
+                self.stand_ins.remove(&place);
                 self.left_out.insert(place, inode);
             }
             return Ok(());
@@ -433,41 +444,47 @@ impl Merge<'_> {
         if place.is_empty() {
             return Err(PathError::Root.into());
         }
-        if let Some(there) = self.tree.get(place) {
-            let there = there.clone();
-            let again = self.seen.contains(place);
-            if !self.outcome(place, &there, &inode, again)? {
-                self.seen.insert(place.to_owned());
-                return Ok(());
-            }
+        if self.may_take(place, &inode)? {
+            self.make_parents(place, &inode)?;
+            self.tree.insert(place, inode, false);
         }
-        self.make_parents(place, &inode)?;
-        self.tree.insert(place, inode, false);
-        self.seen.insert(place.to_owned());
         Ok(())
+    }
+
+    /// Whether something that is no directory, brought by this package, goes to
+    /// a place. The place counts as filled by this package either way.
+    fn may_take(&mut self, place: &str, inode: &Inode) -> Result<bool, MergeProblem> {
+        let there = self.tree.get(place);
+        let takes = there.map(|there| self.outcome(place, there, inode, self.seen.contains(place)));
+        let takes = takes.transpose()?.unwrap_or(true);
+        self.seen.insert(place.to_owned());
+        self.stand_ins.remove(&self.landing(place));
+        Ok(takes)
     }
 
     fn hard_link(&mut self, place: &str, target: &str, excluded: bool) -> Result<(), MergeProblem> {
         let bad = |source| MergeProblem::HardLinkPath { target: target.to_owned(), source };
         let mut from = self.redirect(&path::archive_path(target).map_err(bad)?)?;
-        while let Some(stand_in) = self.stand_ins.get(&from) {
-            from = stand_in.clone();
+        // No chain is longer than there are links in it.
+        for _ in 0..self.stand_ins.len() {
+            let Some(stand_in) = self.stand_ins.get(&self.landing(&from)) else { break };
+            from = self.redirect(stand_in)?;
         }
         if from == place && !place.is_empty() {
             return Ok(());
         }
         let Some(id) = self.tree.id(&from) else {
-            let Some(inode) = self.left_out.get(&from).cloned() else {
+            let Some(inode) = self.left_out.get(&self.landing(&from)).cloned() else {
                 return Err(MergeProblem::HardLinkMissing(target.to_owned()));
             };
             if excluded {
-                self.stand_ins.insert(place.to_owned(), from);
+                self.stands_in(from, place);
                 return Ok(());
             }
             // The first name that stays takes the file over from the one
             // that was left out, and later links join it.
             self.leaf(place, inode)?;
-            self.stand_ins.insert(from, place.to_owned());
+            self.stands_in(place.to_owned(), &from);
             return Ok(());
         };
         let inode = self.tree.inode(id).clone();
@@ -476,24 +493,28 @@ impl Merge<'_> {
             return Err(MergeProblem::HardLinkKind { target: target.to_owned(), kind });
         }
         if excluded {
-            self.stand_ins.insert(place.to_owned(), from);
+            self.stands_in(from, place);
             return Ok(());
         }
         if place.is_empty() {
             return Err(PathError::Root.into());
         }
-        if let Some(there) = self.tree.get(place) {
-            let there = there.clone();
-            let again = self.seen.contains(place);
-            if !self.outcome(place, &there, &inode, again)? {
-                self.seen.insert(place.to_owned());
-                return Ok(());
-            }
+        // The link is this package's act, whoever brought the file it names.
+        let inode = Inode { origin: self.origin.clone(), ..inode };
+        if self.may_take(place, &inode)? {
+            self.make_parents(place, &inode)?;
+            self.tree.link(place, id);
         }
-        self.make_parents(place, &inode)?;
-        self.tree.link(place, id);
-        self.seen.insert(place.to_owned());
         Ok(())
+    }
+
+    /// From now on `path` names the file of a place that was left out. No place
+    /// stands in for itself, however it is spelled.
+    fn stands_in(&mut self, path: String, left_out: &str) {
+        let left_out = self.landing(left_out);
+        if self.landing(&path) != left_out {
+            self.stand_ins.insert(left_out, path);
+        }
     }
 
     /// What to do where something is already: `true` overwrite, `false` keep.
@@ -522,16 +543,17 @@ impl Merge<'_> {
             (Origin::Recipe(_) | Origin::Builder, Origin::Package(_)) => Ok(false),
             (Origin::Package(old), Origin::Package(new)) => {
                 let declares = |who: &Arc<str>, whom: &Arc<str>| {
-                    let list = self.tree.replaces.get(who);
-                    list.is_some_and(|list| list.iter().any(|name| **name == **whom))
+                    let declared = self.tree.replaces.get(who)?;
+                    let names_it = declared.names.iter().any(|name| **name == **whom);
+                    (who != whom && names_it).then_some(declared.priority)
                 };
-                if old != new && declares(new, old) {
-                    Ok(true)
-                } else if old != new && declares(old, new) {
-                    Ok(false)
-                } else {
-                    let owner = there.origin.clone();
-                    Err(MergeProblem::Conflict { path: path.to_owned(), owner })
+                match (declares(new, old), declares(old, new)) {
+                    (None, None) => {
+                        let owner = there.origin.clone();
+                        Err(MergeProblem::Conflict { path: path.to_owned(), owner })
+                    }
+                    // None is less than any priority.
+                    (by_new, by_old) => Ok(by_new >= by_old),
                 }
             }
         }
@@ -547,8 +569,33 @@ impl Merge<'_> {
         }
     }
 
+    fn landing(&self, path: &str) -> String {
+        landing(&self.rules.aliases, path)
+    }
+
     fn make_parents(&mut self, place: &str, inode: &Inode) -> Result<(), MergeProblem> {
         let made = self.tree.imply_parents(place, inode.mtime, &self.origin);
         self.count(made)
     }
+}
+
+/// Where a path ends up once all aliases are links: one spelling for all.
+fn landing(aliases: &[(String, String)], path: &str) -> String {
+    let mut path = path.to_owned();
+    // Each turn follows one alias; more turns than aliases is a circle.
+    for _ in 0..aliases.len() {
+        let next = aliases.iter().find_map(|(alias, target)| {
+            let rest = path.strip_prefix(alias.trim_matches('/'))?.strip_prefix('/')?;
+            let target = target.trim_matches('/');
+            // As above: no directory is a link to something inside itself.
+            let inside = target.strip_prefix(alias.trim_matches('/'));
+            let itself = inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            (!itself).then(|| path::join(target, rest))
+        });
+        match next {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    path
 }

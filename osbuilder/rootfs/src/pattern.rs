@@ -43,10 +43,13 @@ impl Patterns {
         Ok(Self { rules })
     }
 
-    /// Whether there is no pattern at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    /// The same patterns with their paths spelled as `spell` says.
+    pub(crate) fn respelled(&self, spell: impl Fn(&str) -> String) -> Self {
+        let respell = |rule: &Rule| Rule {
+            keep: rule.keep,
+            components: spell(&rule.components.join("/")).split('/').map(str::to_owned).collect(),
+        };
+        Self { rules: self.rules.iter().map(respell).collect() }
     }
 
     /// Whether the patterns cover a canonical path: match it or a directory

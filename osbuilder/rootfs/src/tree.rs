@@ -16,9 +16,18 @@ use crate::path;
 pub struct Tree {
     pub(crate) paths: BTreeMap<String, InodeId>,
     pub(crate) slots: Vec<Option<Slot>>,
-    /// Which packages each merged package declared to replace, so that the
-    /// outcome doesn't depend on the order of merging.
-    pub(crate) replaces: BTreeMap<Arc<str>, Vec<String>>,
+    /// What each merged package declared to replace, so that the outcome
+    /// doesn't depend on the order of merging.
+    pub(crate) replaces: BTreeMap<Arc<str>, Replaces>,
+}
+
+/// Whose files a package may overwrite.
+#[derive(Clone, Debug)]
+pub(crate) struct Replaces {
+    /// Names of packages.
+    pub(crate) names: Vec<String>,
+    /// Decides between two packages that replace each other.
+    pub(crate) priority: u32,
 }
 
 /// An inode with what the tree has to know about it.

@@ -200,6 +200,114 @@ fn declared_replacement_works_in_both_orders() {
 }
 
 #[test]
+fn of_two_that_replace_each_other_the_higher_priority_wins_in_both_orders() {
+    let side = |whom: &str, replace_priority| MergeRules {
+        replaces: vec![whom.to_owned()],
+        replace_priority,
+        ..rules()
+    };
+    for high_first in [false, true] {
+        let mut sides = vec![("low", side("high", 3)), ("high", side("low", 4))];
+        if high_first {
+            sides.reverse();
+        }
+        let mut tree = Tree::new();
+        for (name, rules) in &sides {
+            let tar = Archive::default().file("f", name.as_bytes());
+            merge_with(&mut tree, name, tar, rules).unwrap();
+        }
+        assert_eq!(listing(&tree), "f = high\n");
+    }
+    // A priority alone allows nothing, and loses against a declaration.
+    let high = MergeRules { replace_priority: 9, ..rules() };
+    let mut tree = Tree::new();
+    merge_with(&mut tree, "high", Archive::default().file("f", b"high"), &high).unwrap();
+    merge_with(&mut tree, "low", Archive::default().file("f", b"low"), &side("high", 0)).unwrap();
+    assert_eq!(listing(&tree), "f = low\n");
+    assert!(merge_with(&mut tree, "other", Archive::default().file("f", b"x"), &high).is_err());
+}
+
+#[test]
+fn a_hard_link_takes_a_place_in_the_name_of_the_package_that_brings_it() {
+    let replaces = |whom: &str| MergeRules { replaces: vec![whom.to_owned()], ..rules() };
+    let both = || {
+        let mut tree = Tree::new();
+        merge(&mut tree, "c", Archive::default().file("theirs", b"c")).unwrap();
+        let tar = Archive::default().file("target", b"b");
+        merge_with(&mut tree, "b", tar, &replaces("c")).unwrap();
+        tree
+    };
+    let link = || Archive::default().hard_link("theirs", "target");
+    // That b may overwrite what c has says nothing of e.
+    let mut tree = both();
+    let error = merge(&mut tree, "e", link()).unwrap_err();
+    assert!(error.contains("`theirs` belongs to package c"), "{error}");
+    let mut tree = both();
+    merge_with(&mut tree, "e", link(), &replaces("c")).unwrap();
+    assert_eq!(listing(&tree), "target = b\ntheirs = b\n");
+    // A file of the recipe gives no such right either.
+    let mut tree = Tree::new();
+    merge(&mut tree, "c", Archive::default().file("theirs", b"c")).unwrap();
+    let meta = Meta::root(0o644, Origin::recipe("files"));
+    tree.put_file("target", "recipe", meta).unwrap();
+    let error = merge(&mut tree, "e", link()).unwrap_err();
+    assert!(error.contains("`theirs` belongs to package c"), "{error}");
+}
+
+#[test]
+fn what_is_left_out_does_not_depend_on_its_spelling() {
+    let tars = || {
+        [
+            Archive::default().file("bin/a", b"1").file("bin/b", b"2"),
+            Archive::default().file("usr/bin/a", b"1").file("usr/bin/b", b"2"),
+            Archive::default().symlink("bin", "usr/bin").file("bin/a", b"1").file("bin/b", b"2"),
+        ]
+    };
+    for patterns in [["usr/bin/*", "!bin/b"], ["bin/*", "!usr/bin/b"], ["/bin/**", "!/bin/b"]] {
+        let exclude = Patterns::compile(&patterns).unwrap();
+        let rules = MergeRules { exclude, ..rules() };
+        for tar in tars() {
+            let mut tree = Tree::new();
+            merge_with(&mut tree, "p", tar, &rules).unwrap();
+            let text = listing(&tree);
+            assert!(text.contains("b = 2\n") && !text.contains("= 1"), "{patterns:?}: {text}");
+        }
+    }
+    // A pattern for the link itself is not one for what it leads to.
+    let exclude = Patterns::compile(&["bin"]).unwrap();
+    let rules = MergeRules { exclude, ..rules() };
+    let mut tree = Tree::new();
+    let tar = Archive::default().symlink("bin", "usr/bin").file("usr/bin/a", b"1");
+    merge_with(&mut tree, "p", tar, &rules).unwrap();
+    assert_eq!(listing(&tree), "usr a directory\nusr/bin a directory\nusr/bin/a = 1\n");
+}
+
+#[test]
+fn links_among_excluded_files_end() {
+    let exclude = Patterns::compile(&["bin/**"]).unwrap();
+    let rules = MergeRules { exclude, ..rules() };
+    for start in [
+        Archive::default().file("bin/x", b"x").symlink("bin", "usr/bin"),
+        Archive::default().symlink("bin", "usr/bin").file("bin/x", b"x"),
+        Archive::default()
+            .file("usr/bin/x", b"x")
+            .hard_link("bin/x", "usr/bin/x")
+            .symlink("bin", "usr/bin"),
+    ] {
+        let tar = start
+            .hard_link("bin/p", "bin/x")
+            .hard_link("usr/bin/p", "bin/x")
+            .hard_link("bin/x", "usr/bin/p")
+            .hard_link("kept", "bin/p")
+            .hard_link("kept2", "usr/bin/x");
+        let mut tree = Tree::new();
+        merge_with(&mut tree, "p", tar, &rules).unwrap();
+        assert_eq!(listing(&tree), "bin -> usr/bin\nkept = x\nkept2 = x\n");
+        assert_eq!(tree.id("kept"), tree.id("kept2"));
+    }
+}
+
+#[test]
 fn merged_usr_in_any_order() {
     let link = || Archive::default().directory("usr/bin").symlink("bin", "usr/bin");
     let tool = || Archive::default().directory("bin").file("bin/sh", b"sh").directory("bin/sub");

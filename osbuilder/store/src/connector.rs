@@ -33,6 +33,8 @@ pub(crate) fn agent(options: &StoreOptions, proxies: Proxies) -> Agent {
             .accept_encoding("identity")
             .timeout_resolve(Some(options.connect_timeout))
             .timeout_connect(Some(options.connect_timeout))
+            // The head may not trickle in either.
+            .timeout_recv_response(Some(options.pace_period.max(options.read_timeout)))
             .timeout_per_read(Some(options.read_timeout))
             .timeout_per_write(Some(options.read_timeout))
             .max_idle_connections(32)
@@ -86,20 +88,51 @@ impl<In: Transport> Connector<In> for ProxyConnector {
         _chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
         let Some(proxy) = self.proxies.for_uri(details.uri) else { return Ok(None) };
+        let failed = |source: Error| {
+            let proxy = shown(proxy);
+            Error::Other(Box::new(ProxyFailure { proxy, source }))
+        };
         if details.needs_tls() {
             let through = with(details, details.uri, details.resolver.empty(), &self.tunnel);
-            let transport = ConnectProxyConnector::default().connect(&through, None::<()>)?;
+            let connected = ConnectProxyConnector::default().connect(&through, None::<()>);
+            let transport = connected.map_err(failed)?;
             return Ok(transport.map(|transport| Box::new(transport) as Self::Out));
         }
-        let addresses = details.resolver.resolve(proxy.uri(), details.config, details.timeout)?;
+        let addresses = details.resolver.resolve(proxy.uri(), details.config, details.timeout);
+        let addresses = addresses.map_err(failed)?;
         let to_proxy = with(details, proxy.uri(), addresses, details.config);
-        let transport = (details.run_connector)(&to_proxy)?;
+        let transport = (details.run_connector)(&to_proxy).map_err(failed)?;
         Ok(Some(Box::new(AbsoluteForm {
             transport,
             origin: origin(details.uri),
             authorization: authorization(proxy),
         })))
     }
+}
+
+/// A proxy that could not be reached, or would not let a request through.
+#[derive(Debug)]
+pub(crate) struct ProxyFailure {
+    /// The proxy, without user name and password.
+    pub proxy: String,
+    pub source: Error,
+}
+
+impl std::fmt::Display for ProxyFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the proxy {} can't be used", self.proxy)
+    }
+}
+
+impl std::error::Error for ProxyFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+fn shown(proxy: &ureq::Proxy) -> String {
+    let scheme = proxy.uri().scheme_str().unwrap_or("http");
+    format!("{scheme}://{}:{}", proxy.host(), proxy.port())
 }
 
 /// The same connection's details for another target.

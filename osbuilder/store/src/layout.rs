@@ -5,7 +5,7 @@
 //! written. Every file gets its final name by a rename, so that several
 //! processes may share one store. This file must not know about the network.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -55,16 +55,29 @@ impl Layout {
     fn remove_stale(&self) {
         let Ok(entries) = fs::read_dir(self.tmp()) else { return };
         for entry in entries.flatten() {
-            let old = entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|time| {
-                SystemTime::now().duration_since(time).is_ok_and(|age| age > STALE)
-            });
-            // A long transfer keeps its lock, however old its last byte is.
-            if old && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            if entry.metadata().is_ok_and(|meta| is_stale(&meta))
+                && let Some(_lock) = take_stale(&entry.path())
+            {
                 tracing::debug!(path = %entry.path().display(), "removing a stale temporary file");
+                // Under the lock, so that nobody goes on with what is going away.
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
+}
+
+fn is_stale(meta: &Metadata) -> bool {
+    let age = meta.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+    age.is_some_and(|age| age > STALE)
+}
+
+/// The file with its lock, where nobody holds it: a long transfer keeps its lock,
+/// however old its last byte is. Until the lock was had somebody may have gone on
+/// with the file, which is then stale no more.
+fn take_stale(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    file.try_lock().ok()?;
+    is_stale(&file.metadata().ok()?).then_some(file)
 }
 
 /// Makes a folder, and its parents, that only its owner may enter.
@@ -139,6 +152,19 @@ mod tests {
             fs::read_dir(layout.tmp()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["fresh", "held"]);
+    }
+
+    #[test]
+    fn a_stale_file_is_nobody_elses_until_it_is_gone() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("part");
+        let file = File::create(&path).unwrap();
+        assert!(take_stale(&path).is_none(), "it is fresh");
+        file.set_times(FileTimes::new().set_modified(SystemTime::now() - STALE * 2)).unwrap();
+        let taken = take_stale(&path).unwrap();
+        assert!(file.try_lock().is_err(), "its lock must be held");
+        drop(taken);
+        file.try_lock().unwrap();
     }
 
     #[test]

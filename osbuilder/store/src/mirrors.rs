@@ -12,7 +12,7 @@ use url::Url;
 use crate::batch::Stop;
 use crate::error::{Attempt, StoreError};
 use crate::progress::{Event, Progress};
-use crate::transfer::{Failure, Limits, Sink, Transfer};
+use crate::transfer::{Failure, Limits, Pace, Sink, Transfer};
 
 /// The wait before the first retry; each further one is three times as long.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
@@ -45,6 +45,7 @@ pub(crate) struct Mirrors<'a> {
     /// `None` where the network may not be used.
     pub agent: Option<&'a Agent>,
     pub retries: u32,
+    pub pace: Pace,
     pub progress: &'a dyn Progress,
     pub stop: &'a Stop,
 }
@@ -60,8 +61,14 @@ impl Mirrors<'_> {
         prove: &dyn Fn(&mut S) -> Result<Proof, StoreError>,
     ) -> Result<Url, Halt> {
         let (mut attempts, mut tried, mut last) = (Vec::<Attempt>::new(), 0_usize, None);
-        let transfer =
-            Transfer { agent: self.agent, label, limits, progress: self.progress, stop: self.stop };
+        let transfer = Transfer {
+            agent: self.agent,
+            label,
+            limits,
+            pace: self.pace,
+            progress: self.progress,
+            stop: self.stop,
+        };
         for url in urls {
             let shown = without_password(url);
             if self.agent.is_none() && url.scheme() != "file" {
@@ -183,7 +190,8 @@ impl Useless {
     }
 }
 
-/// A URL that may be shown: user names stay, passwords do not.
+/// A URL that may be shown: user names stay, a password becomes `***`.
+#[must_use]
 pub fn without_password(url: &Url) -> String {
     let mut url = url.clone();
     if url.password().is_some() {

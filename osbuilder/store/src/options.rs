@@ -17,11 +17,17 @@ pub struct StoreOptions {
     pub connect_timeout: Duration,
     /// Longest silence in an open connection; the whole transfer has no limit.
     pub read_timeout: Duration,
+    /// How many bytes a server must send in each [`pace_period`](Self::pace_period);
+    /// fewer are a passing failure.
+    pub pace_bytes: u64,
+    /// See [`pace_bytes`](Self::pace_bytes); an answer's head, too, must be
+    /// there in this time or in `read_timeout`, whichever is longer.
+    pub pace_period: Duration,
 }
 
 impl StoreOptions {
     /// The usual settings for a store in `dir`: online, three retries, 15 s to
-    /// connect and 30 s of silence.
+    /// connect, 30 s of silence and 64 KiB in 60 s.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -30,6 +36,8 @@ impl StoreOptions {
             retries: 3,
             connect_timeout: Duration::from_secs(15),
             read_timeout: Duration::from_secs(30),
+            pace_bytes: 64 * 1024,
+            pace_period: Duration::from_secs(60),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::progress::{Event, Progress};
 use crate::proxy::Proxies;
 use crate::record;
 use crate::request::{Blob, Expect, FetchedIndex, Request};
-use crate::transfer::{Limits, Sink};
+use crate::transfer::{Limits, Pace, Sink};
 
 /// A folder of proven files, and the way to get more of them.
 ///
@@ -124,7 +124,9 @@ impl Store {
     }
 
     fn mirrors<'a>(&'a self, progress: &'a dyn Progress, stop: &'a Stop) -> Mirrors<'a> {
-        Mirrors { agent: self.agent.as_ref(), retries: self.options.retries, progress, stop }
+        let pace = Pace { bytes: self.options.pace_bytes, period: self.options.pace_period };
+        let retries = self.options.retries;
+        Mirrors { agent: self.agent.as_ref(), retries, pace, progress, stop }
     }
 
     fn serve(&self, request: &Request, progress: &dyn Progress, stop: &Stop) -> Result<Blob, Halt> {

@@ -6,13 +6,14 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::{Agent, Body};
 use url::Url;
 
 use crate::batch::Stop;
+use crate::connector::ProxyFailure;
 use crate::error::StoreError;
 use crate::progress::{Event, Progress};
 
@@ -65,12 +66,49 @@ impl Limits {
     }
 }
 
+/// The least that a server must send to be worth waiting for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub bytes: u64,
+    pub period: Duration,
+}
+
+/// Measures a transfer against its pace, period by period.
+struct Meter {
+    pace: Pace,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Meter {
+    fn new(pace: Pace) -> Self {
+        Self { pace, since: Instant::now(), bytes: 0 }
+    }
+
+    fn add(&mut self, bytes: u64) -> Result<(), Failure> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.since.elapsed() < self.pace.period {
+            return Ok(());
+        }
+        if self.bytes < self.pace.bytes {
+            let reason = format!(
+                "the server is too slow: {} bytes in {:?}, where {} are the least",
+                self.bytes, self.pace.period, self.pace.bytes
+            );
+            return Err(Failure::Passing { reason, wait: None });
+        }
+        *self = Self::new(self.pace);
+        Ok(())
+    }
+}
+
 /// What attempts have in common.
 pub(crate) struct Transfer<'a> {
     /// `None` where the network may not be used.
     pub agent: Option<&'a Agent>,
     pub label: &'a str,
     pub limits: Limits,
+    pub pace: Pace,
     pub progress: &'a dyn Progress,
     pub stop: &'a Stop,
 }
@@ -110,7 +148,7 @@ impl Transfer<'_> {
         restart(sink)?;
         self.announced(meta.len())?;
         let mut file = File::open(&path).map_err(lasting)?;
-        self.copy(&mut file, sink, &|error| Failure::Lasting(describe(error)))?;
+        self.copy(&mut file, sink, None, &|error| Failure::Lasting(describe(error)))?;
         match self.limits.exact {
             Some(exact) if sink.position() != exact => Err(short(sink.position(), exact)),
             _ => Ok(()),
@@ -153,7 +191,8 @@ impl Transfer<'_> {
             self.announced(sink.position().saturating_add(length))?;
         }
         let mut reader = body.into_with_config().limit(u64::MAX).reader();
-        self.copy(&mut reader, sink, &read_failure)?;
+        let meter = Meter::new(self.pace);
+        self.copy(&mut reader, sink, Some(meter), &read_failure)?;
         match self.limits.exact {
             Some(exact) if sink.position() < exact => Err(Failure::Passing {
                 reason: format!("the transfer ended after {} of {exact} bytes", sink.position()),
@@ -178,6 +217,7 @@ impl Transfer<'_> {
         &self,
         reader: &mut dyn Read,
         sink: &mut dyn Sink,
+        mut meter: Option<Meter>,
         failure: &dyn Fn(&io::Error) -> Failure,
     ) -> Result<(), Failure> {
         let mut chunk = vec![0; CHUNK];
@@ -198,6 +238,9 @@ impl Transfer<'_> {
             let written = sink.write(&chunk[..count]);
             written.map_err(|source| local(sink, source))?;
             self.progress.event(Event::Advanced { label: self.label, bytes });
+            if let Some(meter) = &mut meter {
+                meter.add(bytes)?;
+            }
         }
     }
 }
@@ -270,6 +313,19 @@ fn classify(error: &ureq::Error) -> Failure {
             };
             Failure::Lasting(format!("the secure connection failed: {text}{hint}"))
         }
+        ureq::Error::Other(other) => match other.downcast_ref::<ProxyFailure>() {
+            Some(ProxyFailure { proxy, source }) => {
+                let named = |reason| format!("the proxy {proxy} can't be used: {reason}");
+                match classify(source) {
+                    Failure::Passing { reason, wait } => {
+                        Failure::Passing { reason: named(reason), wait }
+                    }
+                    Failure::Lasting(reason) => Failure::Lasting(named(reason)),
+                    other => other,
+                }
+            }
+            None => Failure::Lasting(error.to_string()),
+        },
         error => Failure::Lasting(error.to_string()),
     }
 }
@@ -338,6 +394,7 @@ mod tests {
             agent: None,
             label: "file",
             limits: Limits { max: 100, exact: None },
+            pace: Pace { bytes: 0, period: Duration::ZERO },
             progress: &crate::Silent,
             stop: &Stop::default(),
         };
@@ -347,6 +404,21 @@ mod tests {
         let Failure::Local(error) = failure else { panic!("{failure:?}") };
         assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
         assert!(error.to_string().contains("no space left to write /dev/full"), "{error}");
+    }
+
+    #[test]
+    fn a_pace_is_kept_or_not_at_the_end_of_each_period() {
+        let meter = |bytes, period| Meter::new(Pace { bytes, period });
+        let ended = Duration::ZERO;
+        for _ in 0..3 {
+            let failure = meter(3, ended).add(2).unwrap_err();
+            assert!(matches!(failure, Failure::Passing { wait: None, .. }), "{failure:?}");
+        }
+        let mut steady = meter(3, ended);
+        steady.add(3).unwrap();
+        // What came before the period counts for nothing in it.
+        steady.add(2).unwrap_err();
+        meter(3, Duration::MAX).add(0).unwrap();
     }
 
     #[test]

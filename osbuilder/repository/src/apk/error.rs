@@ -82,6 +82,16 @@ pub enum ApkError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The index lists a package that could not run.
+    #[error("the index lists {package} for {actual}, but the index of {wanted} was asked for")]
+    ForeignArchitecture {
+        /// The package's name and version.
+        package: String,
+        /// Its architecture.
+        actual: String,
+        /// The architecture asked for.
+        wanted: String,
+    },
     /// A line of `.PKGINFO` breaks the format.
     #[error("line {line} of .PKGINFO: {reason}")]
     PkgInfoLine {

@@ -4,20 +4,18 @@
 use std::sync::Arc;
 
 use artifact_store::{Expect, Request};
-use url::Url;
 
 use super::checksum::format_checksum;
 use super::error::ApkError;
 use super::package_file::{ApkFile, check_package, read_package};
-use crate::index::Index;
+use crate::index::{Index, file_url};
 use crate::package::{Identity, Package};
 
 /// One request a package, in their order. Each file is proven against the index
 /// before the store keeps it, and each time the store hands it out.
 ///
 /// # Errors
-/// [`ApkError::WrongIdentity`] for a package of another family,
-/// [`ApkError::BadMirror`] for a URL that has no paths.
+/// [`ApkError::WrongIdentity`] for a package of another family.
 pub fn requests(index: &Index, packages: &[&Package]) -> Result<Vec<Request>, ApkError> {
     packages.iter().map(|package| request(index, package)).collect()
 }
@@ -26,15 +24,10 @@ fn request(index: &Index, package: &Package) -> Result<Request, ApkError> {
     let Identity::ApkControl(identity) = &package.identity else {
         return Err(ApkError::WrongIdentity(package.name.clone()));
     };
-    let urls = index
-        .mirrors
-        .iter()
-        .map(|mirror| below(mirror, &package.location))
-        .collect::<Result<Vec<Url>, ApkError>>()?;
     let wanted = package.clone();
     Ok(Request {
         label: format!("{} {}", package.name, package.version),
-        urls,
+        urls: index.mirrors.iter().map(|base| file_url(base, &package.location)).collect(),
         max_size: package.size,
         size: Some(package.size),
         expect: Expect::Check {
@@ -52,14 +45,4 @@ fn request(index: &Index, package: &Package) -> Result<Request, ApkError> {
 /// As [`read_package`].
 pub fn payload(package: &Package, bytes: &[u8]) -> Result<ApkFile, ApkError> {
     read_package(bytes, package)
-}
-
-/// The URL of `path` below `mirror`, which may end in a slash or not.
-pub(super) fn below(mirror: &Url, path: &str) -> Result<Url, ApkError> {
-    let mut url = mirror.clone();
-    url.path_segments_mut()
-        .map_err(|()| ApkError::BadMirror(mirror.to_string()))?
-        .pop_if_empty()
-        .extend(path.split('/'));
-    Ok(url)
 }

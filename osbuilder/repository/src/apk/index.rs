@@ -16,6 +16,8 @@ use crate::package::{Family, Identity, Package};
 
 /// Largest index when unpacked; the largest real one has some 10 MiB.
 const MAX_INDEX: u64 = 256 << 20;
+/// What packages that run on every architecture say of theirs.
+const NO_ARCHITECTURE: &str = "noarch";
 
 /// An index whose signature holds.
 #[derive(Debug, Clone)]
@@ -33,11 +35,19 @@ pub struct VerifiedIndex {
 }
 
 /// Verifies and reads an `APKINDEX.tar.gz`. `folder` is where its packages lie
-/// below the mirror (`v3.23/main/x86_64`); each location begins with it.
+/// below the mirror (`v3.23/main/x86_64`); each location begins with it. All
+/// packages must be of `architecture` or of none: the same key signs the indexes
+/// of all architectures, so that the signature does not say which one this is.
 ///
 /// # Errors
-/// Where no trusted key signed exactly these bytes, or they break the format.
-pub fn read_index(file: &[u8], keys: &Keys, folder: &str) -> Result<VerifiedIndex, ApkError> {
+/// Where no trusted key signed exactly these bytes, they break the format, or
+/// they name a package of another architecture.
+pub fn read_index(
+    file: &[u8],
+    keys: &Keys,
+    folder: &str,
+    architecture: &str,
+) -> Result<VerifiedIndex, ApkError> {
     let (signatures, signed) = split_signatures(file)?;
     // Only genuine bytes are unpacked and parsed.
     let signed_by = keys.verify(&signatures, signed)?;
@@ -58,6 +68,15 @@ pub fn read_index(file: &[u8], keys: &Keys, folder: &str) -> Result<VerifiedInde
     }
     let text = text.ok_or(ApkError::Missing { what: "index", member: "APKINDEX" })?;
     let packages = parse(&text, folder)?;
+    let foreign =
+        packages.iter().find(|p| ![architecture, NO_ARCHITECTURE].contains(&&*p.architecture));
+    if let Some(package) = foreign {
+        return Err(ApkError::ForeignArchitecture {
+            package: format!("{} {}", package.name, package.version),
+            actual: package.architecture.clone(),
+            wanted: architecture.to_owned(),
+        });
+    }
     let sha256 = Sha256::digest(signed).into();
     Ok(VerifiedIndex { packages, signed_by, description, date, sha256 })
 }

@@ -1,15 +1,14 @@
 //! Opening Alpine repositories of a mirror: fetch each index, verify it, join
 //! them. It knows the layout of a mirror, not what is chosen from it.
 
-use artifact_store::{Progress, Store};
+use artifact_store::{Progress, Store, without_password};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::error::ApkError;
-use super::fetch::below;
 use super::index::read_index;
 use super::keys::Keys;
-use crate::index::Index;
+use crate::index::{Index, file_url};
 
 /// Largest compressed index; the largest real one has some 3 MiB.
 const MAX_INDEX_FILE: u64 = 64 << 20;
@@ -46,6 +45,9 @@ pub fn open(store: &Store, source: &ApkSource, progress: &dyn Progress) -> Resul
             return Err(ApkError::EmptySource(what));
         }
     }
+    if let Some(mirror) = source.mirrors.iter().find(|mirror| mirror.cannot_be_a_base()) {
+        return Err(ApkError::BadMirror(without_password(mirror)));
+    }
     let mut joined = Joined::default();
     for repository in &source.repositories {
         joined.add(store, source, repository, progress)?;
@@ -74,23 +76,19 @@ impl Joined {
     ) -> Result<(), ApkError> {
         let folder = format!("{}/{repository}/{}", source.release, source.architecture);
         let path = format!("{folder}/APKINDEX.tar.gz");
-        let urls = source
-            .mirrors
-            .iter()
-            .map(|mirror| below(mirror, &path))
-            .collect::<Result<Vec<Url>, ApkError>>()?;
+        let urls: Vec<Url> = source.mirrors.iter().map(|base| file_url(base, &path)).collect();
         let fetched = store.fetch_index(
             &format!("apk {folder}"),
             &urls,
             MAX_INDEX_FILE,
             progress,
             &|bytes| {
-                read_index(bytes, &source.keys, &folder)
+                read_index(bytes, &source.keys, &folder, &source.architecture)
                     .map(|_| ())
                     .map_err(|error| error.to_string())
             },
         )?;
-        let index = read_index(&fetched.bytes, &source.keys, &folder)?;
+        let index = read_index(&fetched.bytes, &source.keys, &folder, &source.architecture)?;
         if self.serving.is_none() {
             let place = urls.iter().position(|url| *url == fetched.url);
             self.serving = place.and_then(|i| source.mirrors.get(i)).cloned();

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use artifact_store::without_password;
 use url::Url;
 
 mod deb822;
@@ -34,14 +35,6 @@ pub struct HostMirror {
     pub file: PathBuf,
     /// The line of that entry, or of its first field, from 1.
     pub line: usize,
-}
-
-impl HostMirror {
-    /// Whether it holds security updates only.
-    #[must_use]
-    pub fn is_security(&self) -> bool {
-        self.distribution_path.ends_with("-security")
-    }
 }
 
 /// One entry of either syntax, not yet judged.
@@ -163,11 +156,16 @@ fn add(
         "http" | "https" | "file" => {}
         // A disc in a drive is no mirror, and nothing is wrong with naming one.
         "cdrom" => return,
-        _ => return warn(entry.line, &format!("{uri}: only http, https and file are of use here")),
+        _ => {
+            return warn(
+                entry.line,
+                &format!("{}: only http, https and file are of use here", shown(uri)),
+            );
+        }
     }
     let mut url = match Url::parse(uri) {
         Ok(url) => url,
-        Err(error) => return warn(entry.line, &format!("{uri}: {error}")),
+        Err(error) => return warn(entry.line, &format!("{}: {error}", shown(uri))),
     };
     let Some(archive) = archive(&url) else { return };
     if !url.path().ends_with('/') {
@@ -186,6 +184,19 @@ fn add(
     });
     merge(&mut mirrors[place].components, &entry.components);
     merge(&mut mirrors[place].suites, &entry.suites);
+}
+
+/// A location that may be logged: as written, but for a password.
+fn shown(uri: &str) -> String {
+    match Url::parse(uri) {
+        Ok(url) if url.password().is_some() => without_password(&url),
+        Ok(_) => uri.to_owned(),
+        // What is no URL may have a password for a reason.
+        Err(_) => match uri.rsplit_once('@') {
+            Some((_, place)) => format!("***@{place}"),
+            None => uri.to_owned(),
+        },
+    }
 }
 
 fn merge(into: &mut Vec<String>, more: &[String]) {
@@ -332,13 +343,17 @@ mod tests {
     }
 
     #[test]
-    fn security_mirrors_say_so() {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir_all(root.path().join("etc/apt")).unwrap();
-        let text = "deb http://e.org/debian s main\ndeb http://e.org/debian-security s main\n";
-        fs::write(root.path().join("etc/apt/sources.list"), text).unwrap();
-        let security: Vec<_> =
-            host_mirrors(root.path()).iter().map(HostMirror::is_security).collect();
-        assert_eq!(security, [false, true]);
+    fn no_warning_shows_a_password() {
+        let (_, warnings) = check(&[(
+            "sources.list",
+            "deb ftp://u:secret@example.org/debian s main\n\
+             deb tor+http://u:secret@example.org/debian s main\n\
+             deb http://u:secret/x@example.org/debian s main\n",
+        )]);
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        for warning in &warnings {
+            assert!(warning.contains("@example.org/debian: "), "{warning}");
+            assert!(!warning.contains("secret"), "{warning}");
+        }
     }
 }

@@ -166,7 +166,8 @@ impl InRelease {
                 *accepted.borrow_mut() = Some((release, signed_by, sha256));
                 Ok(())
             }
-            Err(error) => Err(in_one_line(&error)),
+            // Whose InRelease was refused, the store says.
+            Err(error) => Err(in_one_line(error.source().unwrap_or(&error))),
         };
         let fetched = store.fetch_index(&key, &urls, MAX_INRELEASE, progress, &validate).map_err(
             |error| RepositoryError::Fetch { suite: source.suite.clone(), source: error },

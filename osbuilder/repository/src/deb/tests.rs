@@ -326,6 +326,7 @@ fn a_repository_that_is_not_to_be_trusted_is_refused() {
     let stranger = mirror.source(TestKey::new(8).keyring());
     let said = failure(&store, &stranger);
     assert!(said.contains("is not in the keyring"), "{said}");
+    assert_eq!(said.matches("InRelease of trixie").count(), 1, "{said}");
 
     let late = DebSource { now: at(SIGNED + 8 * 86_400), ..good.clone() };
     let said = failure(&store, &late);

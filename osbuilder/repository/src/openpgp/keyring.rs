@@ -1,10 +1,6 @@
 //! The keys that a recipe trusts, and whether one of them may speak at a given
 //! moment: bindings, expiry, revocation. It does not know what was signed.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
 use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::packet::{PublicKey, Signature, SignatureType, SubpacketData};
 use pgp::types::{Duration, KeyDetails, Tag, Timestamp, VerifyingKey};
@@ -18,14 +14,6 @@ const BEGIN_KEY: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 /// Why keys could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
-    /// A file or folder can't be read.
-    #[error("can't read {}", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
     /// A file is not made of OpenPGP public keys.
     #[error("{name} is not a file of OpenPGP public keys: {reason}")]
     Format {
@@ -78,42 +66,6 @@ impl Keyring {
             return Err(KeyringError::Empty(name.to_owned()));
         }
         Ok(Self { certificates })
-    }
-
-    /// Reads armored or binary keys from text that is at hand.
-    ///
-    /// # Errors
-    /// [`KeyringError::Format`], [`KeyringError::Empty`].
-    pub fn from_armored(text: &str) -> Result<Self, KeyringError> {
-        Self::from_bytes("the given text", text.as_bytes())
-    }
-
-    /// Reads every `.asc`, `.gpg` and `.pgp` file of a folder.
-    ///
-    /// # Errors
-    /// [`KeyringError`] naming the file.
-    pub fn dir(path: &Path) -> Result<Self, KeyringError> {
-        let read = |source| KeyringError::Read { path: path.to_owned(), source };
-        let mut files = Vec::new();
-        for entry in fs::read_dir(path).map_err(read)? {
-            let file = entry.map_err(read)?.path();
-            let is_key =
-                file.extension().is_some_and(|e| ["asc", "gpg", "pgp"].iter().any(|k| e == *k));
-            if is_key {
-                files.push(file);
-            }
-        }
-        files.sort();
-        let mut keyring = Self::default();
-        for file in files {
-            let bytes = fs::read(&file)
-                .map_err(|source| KeyringError::Read { path: file.clone(), source })?;
-            keyring.extend(Self::from_bytes(&file.display().to_string(), &bytes)?);
-        }
-        if keyring.certificates.is_empty() {
-            return Err(KeyringError::Empty(path.display().to_string()));
-        }
-        Ok(keyring)
     }
 
     /// Adds the keys of another keyring.

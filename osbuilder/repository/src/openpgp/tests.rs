@@ -144,7 +144,7 @@ impl TestKey {
     }
 
     pub(crate) fn keyring(&self) -> Keyring {
-        Keyring::from_armored(&self.armored()).unwrap()
+        Keyring::from_bytes("test", self.armored().as_bytes()).unwrap()
     }
 
     /// A signature by the subkey over normalized text.
@@ -368,24 +368,21 @@ fn only_text_in_a_whole_frame_is_accepted() {
 #[test]
 fn keyrings_hold_several_keys_in_any_form() {
     let (a, b) = (TestKey::new(1), TestKey::new(2));
-    let both = Keyring::from_armored(&format!("{}\n{}", a.armored(), b.armored())).unwrap();
+    let both = Keyring::from_bytes("both", format!("{}\n{}", a.armored(), b.armored()).as_bytes());
+    let both = both.unwrap();
     let prints = |key: &TestKey| hex::encode_upper(key.public.fingerprint().as_bytes());
     assert_eq!(both.fingerprints(), [prints(&a), prints(&b)]);
 
-    let temp = tempfile::tempdir().unwrap();
-    assert!(matches!(Keyring::dir(temp.path()), Err(KeyringError::Empty(_))));
     let mut binary = Vec::new();
     for key in [&a, &b] {
         pgp::ser::Serialize::to_writer(&key.public, &mut binary).unwrap();
     }
-    std::fs::write(temp.path().join("b.gpg"), &binary).unwrap();
-    std::fs::write(temp.path().join("a.asc"), TestKey::new(3).armored()).unwrap();
-    std::fs::write(temp.path().join("README.md"), "not a key").unwrap();
-    let ring = Keyring::dir(temp.path()).unwrap();
-    assert_eq!(ring.fingerprints(), [prints(&TestKey::new(3)), prints(&a), prints(&b)]);
+    let mut ring = Keyring::from_bytes("b.gpg", &binary).unwrap();
+    let third = TestKey::new(3);
+    ring.extend(third.keyring());
+    assert_eq!(ring.fingerprints(), [prints(&a), prints(&b), prints(&third)]);
 
-    std::fs::write(temp.path().join("c.asc"), "not a key").unwrap();
-    let said = Keyring::dir(temp.path()).unwrap_err().to_string();
+    let said = Keyring::from_bytes("c.asc", b"not a key").unwrap_err().to_string();
     assert!(said.contains("c.asc is not a file of OpenPGP public keys"), "{said}");
-    assert!(Keyring::dir(&temp.path().join("missing")).is_err());
+    assert!(matches!(Keyring::from_bytes("empty", b""), Err(KeyringError::Empty(_))));
 }

@@ -120,6 +120,26 @@ pub fn solve(
     Ok(reasons(&universe, wanted, &chosen))
 }
 
+/// The names of chosen packages whose files may be overwritten by one that
+/// declares `relations` (its Replaces), sorted. A relation is about packages of
+/// that very name, in both packaging systems, and only about the versions it
+/// asks for; what was not chosen has no files.
+pub fn replaced(selected: &[&Package], relations: &[Relation]) -> Vec<String> {
+    let mut names: Vec<String> = selected
+        .iter()
+        .filter(|package| {
+            relations.iter().any(|relation| {
+                relation.name == package.name
+                    && universe::meets(package.family, &package.version, relation)
+            })
+        })
+        .map(|package| package.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Walks the chosen packages from what was asked for, so that each gets its
 /// reason. One that the walk does not meet was needed by nobody and is left out.
 fn reasons(universe: &Universe<'_>, wanted: &[Wanted], chosen: &[usize]) -> Vec<Selected> {

@@ -442,3 +442,14 @@ fn the_answer_does_not_depend_on_the_order_of_packages() {
         lib 2: app needs lib | old"#]]
     .assert_eq(&expected);
 }
+
+#[test]
+fn only_chosen_versions_that_are_meant_are_replaced() {
+    let packages = universe(
+        "new 1; Replaces: old (<< 2), older (<< 2), gone, virtual, any\n\
+         old 1\nolder 2\ngone 1\nprovider 1; Provides: virtual\nany 3",
+    );
+    let chosen: Vec<&Package> = packages.iter().filter(|p| p.name != "gone").rev().collect();
+    assert_eq!(replaced(&chosen, &packages[0].replaces), ["any", "old"]);
+    assert_eq!(replaced(&chosen, &[]), [""; 0]);
+}

@@ -199,7 +199,7 @@ impl<'a> Universe<'a> {
 }
 
 /// Whether `version` meets the relation's constraint, if it has one.
-fn meets(family: Family, version: &str, relation: &Relation) -> bool {
+pub(super) fn meets(family: Family, version: &str, relation: &Relation) -> bool {
     match &relation.constraint {
         None => true,
         Some((op, wanted)) => version::satisfies(family, version, *op, wanted),

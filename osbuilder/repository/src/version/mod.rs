@@ -20,7 +20,8 @@ pub fn compare(family: Family, left: &str, right: &str) -> Ordering {
 /// Whether `version` stands in relation `op` to `wanted`.
 ///
 /// [`Comparison::Fuzzy`] holds for `wanted` itself and for what continues it at
-/// a component's border: `1.2` matches `1.2`, `1.2.3` and `1.2-r4`, never `1.20`.
+/// a part's border: `1.2` matches `1.2`, `1.2.3` and `1.2-r4`, never `1.20`. Only
+/// apk writes it; among Debian's versions it asks for the same one.
 pub fn satisfies(family: Family, version: &str, op: Comparison, wanted: &str) -> bool {
     match op {
         Comparison::Less => compare(family, version, wanted).is_lt(),
@@ -28,17 +29,10 @@ pub fn satisfies(family: Family, version: &str, op: Comparison, wanted: &str) ->
         Comparison::Equal => compare(family, version, wanted).is_eq(),
         Comparison::GreaterEqual => compare(family, version, wanted).is_ge(),
         Comparison::Greater => compare(family, version, wanted).is_gt(),
-        Comparison::Fuzzy => continues(version, wanted),
-    }
-}
-
-/// Whether `version` is `prefix` or continues it with a new component.
-fn continues(version: &str, prefix: &str) -> bool {
-    let Some(rest) = version.strip_prefix(prefix) else { return false };
-    let last_is_digit = prefix.bytes().last().is_some_and(|b| b.is_ascii_digit());
-    match rest.bytes().next() {
-        None => true,
-        Some(next) => !(last_is_digit && next.is_ascii_digit()),
+        Comparison::Fuzzy => match family {
+            Family::Apk => apk::fuzzy_matches(version, wanted),
+            Family::Deb => deb::compare(version, wanted).is_eq(),
+        },
     }
 }
 
@@ -57,15 +51,29 @@ mod tests {
             ("1:0.1", Greater, "9.9", true),
             ("1.0-1", GreaterEqual, "1.0", true),
             ("1.0", Equal, "1.00", true),
-            ("1.2.3", Fuzzy, "1.2", true),
-            ("1.20", Fuzzy, "1.2", false),
-            ("1.2", Fuzzy, "1.2.3", false),
+            ("1.0", Fuzzy, "1.00", true),
+            ("1.2.3", Fuzzy, "1.2", false),
         ];
         for (version, op, wanted, expected) in table {
             assert_eq!(
                 satisfies(Family::Deb, version, op, wanted),
                 expected,
                 "{version} {op} {wanted}"
+            );
+        }
+        // Parts decide, not characters.
+        let fuzzy = [
+            ("1.2.3", "1.2", true),
+            ("1.20", "1.2", false),
+            ("1.2", "1.2.3", false),
+            ("1.2_pre1", "1.2_p", false),
+            ("1.2_rc01-r3", "1.2_rc1", true),
+        ];
+        for (version, wanted, expected) in fuzzy {
+            assert_eq!(
+                satisfies(Family::Apk, version, Fuzzy, wanted),
+                expected,
+                "{version} ~ {wanted}"
             );
         }
     }

@@ -11,6 +11,7 @@ use crate::server::{Reply, Server};
 use artifact_store::{Expect, Silent, Store, StoreError};
 
 const BODY: &[u8] = b"the very bytes that were asked for, and no others";
+const SHORT: Duration = Duration::from_millis(100);
 
 #[test]
 fn a_file_is_fetched_once_and_then_comes_from_the_store() {
@@ -104,6 +105,36 @@ fn a_passing_failure_is_tried_again() {
     desk.store().fetch(&want(BODY, &[server.url("file")]), &log).unwrap();
     let retrying = "thing retrying: the server answered 500 Internal Server Error";
     assert!(log.lines().contains(&retrying.to_owned()), "{:?}", log.lines());
+}
+
+#[test]
+fn a_server_that_trickles_is_given_up() {
+    let desk = Desk::new();
+    let body = vec![b'x'; 1 << 20];
+    let whole = body.clone();
+    let server =
+        Server::start(move |call| Reply { trickling: true, ..Reply::ranged(call, &whole) });
+    let mut options = desk.options();
+    options.pace_period = SHORT;
+    let store = Store::open(options).unwrap();
+    let error = store.fetch(&want(&body, &[server.url("file")]), &Silent).unwrap_err();
+    let StoreError::AllMirrorsFailed { attempts, .. } = error else { panic!("{error}") };
+    let reason = &attempts[0].1;
+    assert!(reason.starts_with("the server is too slow: ") && reason.ends_with("(tried twice)"));
+    // What did come in was not asked for again.
+    assert!(server.calls()[1].header("range").is_some());
+}
+
+#[test]
+fn the_head_of_an_answer_may_not_trickle_either() {
+    let desk = Desk::new();
+    let long = format!("X-Long: {}", "x".repeat(1 << 15));
+    let server = Server::start(move |_| Reply { slow_head: true, ..Reply::ok(BODY).with(&long) });
+    let mut options = desk.options();
+    (options.read_timeout, options.pace_period) = (SHORT, SHORT);
+    let store = Store::open(options).unwrap();
+    let error = store.fetch(&want(BODY, &[server.url("file")]), &Silent).unwrap_err();
+    assert!(error.to_string().contains("the server went silent (tried twice)"), "{error}");
 }
 
 #[test]

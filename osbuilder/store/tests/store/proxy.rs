@@ -2,6 +2,7 @@
 //! an environment belongs to the whole process.
 
 use std::env;
+use std::net::TcpListener;
 use std::process::Command;
 
 use crate::desk::{Desk, want};
@@ -84,4 +85,19 @@ fn a_redirect_behind_a_proxy_asks_the_proxy_again() {
     let address = format!("http://{}", proxy.address());
     let outcome = fetch_with("http://one.example/a", &[("http_proxy", &address)]);
     assert!(outcome.starts_with("fetched"), "{outcome}");
+}
+
+#[test]
+fn a_proxy_that_does_not_answer_is_named_without_its_password() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = format!("http://user:secret@{gone}");
+    for (url, variable) in [
+        ("http://mirror.example.org/a", "http_proxy"),
+        ("https://mirror.example.org/a", "all_proxy"),
+    ] {
+        let outcome = fetch_with(url, &[(variable, &address)]);
+        let reason = format!("the proxy http://{gone} can't be used: Connection refused");
+        assert!(outcome.contains(&format!("{url}: {reason}")), "{outcome}");
+        assert!(!outcome.contains("secret"), "{outcome}");
+    }
 }

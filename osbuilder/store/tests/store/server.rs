@@ -1,11 +1,12 @@
 //! A small HTTP server on the loopback device for the store's tests: it counts,
 //! remembers and answers as each test wants. It must not know the store.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use url::Url;
 
@@ -32,6 +33,10 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The announced length; `None` ends the body by closing the connection.
     pub length: Option<usize>,
+    /// Send the body byte by byte, with a little time between.
+    pub trickling: bool,
+    /// Send the head that way.
+    pub slow_head: bool,
     /// After the body stay silent until the client hangs up.
     pub silent: bool,
 }
@@ -39,7 +44,15 @@ pub struct Reply {
 impl Reply {
     pub fn ok(body: &[u8]) -> Self {
         let length = Some(body.len());
-        Self { status: "200 OK", headers: Vec::new(), body: body.to_vec(), length, silent: false }
+        Self {
+            status: "200 OK",
+            headers: Vec::new(),
+            body: body.to_vec(),
+            length,
+            trickling: false,
+            slow_head: false,
+            silent: false,
+        }
     }
 
     pub fn status(status: &'static str) -> Self {
@@ -163,8 +176,12 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Call>>, handler: &Handler) {
             None => head += "Connection: close\r\n\r\n",
         }
         // The client may hang up at any byte; that is for its test to judge.
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&reply.body)).is_err() {
-            return;
+        let parts = [(head.as_bytes(), reply.slow_head), (&reply.body[..], reply.trickling)];
+        for (bytes, slow) in parts {
+            let sent = if slow { trickle(&mut stream, bytes) } else { stream.write_all(bytes) };
+            if sent.is_err() {
+                return;
+            }
         }
         if reply.silent {
             let _ = reader.read_to_end(&mut Vec::new());
@@ -174,6 +191,18 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Call>>, handler: &Handler) {
             return;
         }
     }
+}
+
+/// Between two bytes it listens for a client that has had enough.
+fn trickle(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_millis(5)))?;
+    for byte in body {
+        stream.write_all(&[*byte])?;
+        if stream.read(&mut [0]).is_ok() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+    }
+    stream.set_read_timeout(None)
 }
 
 fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {

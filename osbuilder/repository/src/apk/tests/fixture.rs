@@ -127,7 +127,8 @@ pub struct Fixture {
 impl Fixture {
     /// The package as the index reader sees it.
     pub fn package(&self) -> Package {
-        let index = super::super::read_index(&index(&self.stanza), &keys(), "v3.23/main/x86_64");
+        let file = index(&self.stanza);
+        let index = super::super::read_index(&file, &keys(), "v3.23/main/x86_64", "x86_64");
         index.unwrap().packages.remove(0)
     }
 }

@@ -6,7 +6,7 @@ use super::fixture::{KEY, gzip, index, index_content, keys, package, pem, signat
 const FOLDER: &str = "v3.23/main/x86_64";
 
 fn read(file: &[u8]) -> Result<VerifiedIndex, ApkError> {
-    read_index(file, &keys(), FOLDER)
+    read_index(file, &keys(), FOLDER, "x86_64")
 }
 
 fn refusal(file: &[u8]) -> String {
@@ -67,7 +67,7 @@ fn a_key_that_is_not_trusted_is_named_with_those_that_are() {
     let message = refusal(&file);
     assert!(message.contains("signed with stranger.rsa.pub"), "{message}");
     assert!(message.contains(KEY), "{message}");
-    let error = read_index(&file, &Keys::default(), FOLDER).unwrap_err();
+    let error = read_index(&file, &Keys::default(), FOLDER, "x86_64").unwrap_err();
     assert!(error.to_string().contains("the trusted keys are none"), "{error}");
 }
 
@@ -122,6 +122,17 @@ fn flawed_lines_are_named() {
     let without_size =
         stanza.lines().filter(|l| !l.starts_with("S:")).collect::<Vec<_>>().join("\n");
     assert!(refusal(&index(&without_size)).contains("no S: line"));
+}
+
+#[test]
+fn an_index_of_another_architecture_is_refused_though_its_signature_holds() {
+    let any = package("docs", "2").stanza.replace("A:x86_64", "A:noarch");
+    assert_eq!(read(&index(&any)).unwrap().packages.len(), 1);
+    let foreign = package("hello", "1").stanza.replace("A:x86_64", "A:aarch64");
+    assert_eq!(
+        refusal(&index(&format!("{any}{foreign}"))),
+        "the index lists hello 1 for aarch64, but the index of x86_64 was asked for"
+    );
 }
 
 #[test]

@@ -104,6 +104,16 @@ fn several_repositories_are_joined_in_order() {
 }
 
 #[test]
+fn an_index_copied_from_another_architecture_is_refused() {
+    let scene = scene();
+    let mirror = scene.dir.path().join("mirror");
+    let foreign = package("hello", "1.0-r0").stanza.replace("A:x86_64", "A:riscv64");
+    write_mirror(&mirror, &index(&foreign), &[]);
+    let error = open(&scene.store, &source(&[&mirror]), &Silent).unwrap_err().to_string();
+    assert!(error.contains("hello 1.0-r0 for riscv64"), "{error}");
+}
+
+#[test]
 fn a_source_that_names_nothing_is_refused() {
     let scene = scene();
     let mut source = source(&[]);
