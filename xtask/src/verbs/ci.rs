@@ -9,20 +9,31 @@ use crate::interrupt::tie;
 use crate::project::Project;
 use crate::tools;
 use crate::verbs::{build_kernel, setup};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 use tracing::info;
 
 pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    // Parts of the toolchain that no package manager brings: said before minutes
+    // are spent on the rest.
+    for part in ["fmt", "clippy"] {
+        let probe = Command::new(&cargo).args([part, "--version"]).output();
+        if !probe.is_ok_and(|output| output.status.success()) {
+            return Err(anyhow!(
+                "ci needs `cargo {part}`: install it with `rustup component add rustfmt clippy`"
+            )
+            .into());
+        }
+    }
     let missing = tools::missing(project, "ci");
     if !missing.is_empty() {
         setup::install(project, &missing)?;
     }
     let xtask = std::env::current_exe().context("xtask does not know where it is")?;
     let xtask = xtask.to_string_lossy().into_owned();
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     // Later steps ask cargo for the whole graph, tests included.
     step(project, &cargo, &["fetch", "--locked"])?;
     step(project, &xtask, &["tidy"])?;
