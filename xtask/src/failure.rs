@@ -86,6 +86,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
                 error.downcast_ref(),
                 Some(
                     KernelError::Architecture { .. }
+                        | KernelError::Folder { .. }
                         | KernelError::NoFragments { .. }
                         | KernelError::Fragments { .. }
                 )

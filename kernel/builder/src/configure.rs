@@ -62,6 +62,10 @@ pub(crate) struct WorkDir {
 
 impl WorkDir {
     pub(crate) fn lock(path: &Path) -> Result<Self, KernelError> {
+        let whole = std::path::absolute(path).map_err(|e| KernelError::io(path, e))?;
+        if whole.to_string_lossy().contains(|c: char| c.is_whitespace() || c == ':') {
+            return Err(KernelError::Folder { folder: whole });
+        }
         fs::create_dir_all(path).map_err(|e| KernelError::io(path, e))?;
         let path = absolute(path)?;
         let name = path.join("lock");

@@ -30,6 +30,15 @@ pub enum KernelError {
         /// What was asked for.
         flavour: String,
     },
+    /// The kernel's makefiles split such paths.
+    #[error(
+        "the kernel can't be built below {}: its makefiles take no path with white space or a colon; use a checkout in another folder",
+        folder.display()
+    )]
+    Folder {
+        /// The working folder.
+        folder: PathBuf,
+    },
     /// Host programs or headers are missing.
     #[error("{}", missing(tools))]
     MissingTools {

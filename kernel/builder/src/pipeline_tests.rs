@@ -249,3 +249,15 @@ fn wrong_specifications_are_refused_before_any_work() {
         "cannot be fetched",
     );
 }
+
+#[test]
+fn a_folder_that_makefiles_would_split_is_refused_before_make_runs() {
+    for folder in ["with space", "with:colon"] {
+        let mut machine = Machine::new();
+        machine.options.work_dir = machine.dir.path().join(folder);
+        let error = machine.build().unwrap_err();
+        assert!(matches!(error, KernelError::Folder { .. }), "{error}");
+        assert!(error.to_string().contains("use a checkout in another folder"), "{error}");
+        assert!(!machine.options.work_dir.exists());
+    }
+}

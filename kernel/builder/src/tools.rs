@@ -111,7 +111,7 @@ pub(crate) fn environment(path: &OsStr) -> BTreeMap<OsString, OsString> {
 /// kernel says about itself.
 pub(crate) fn versions(path: &OsStr) -> std::io::Result<BTreeMap<String, String>> {
     let mut versions = BTreeMap::new();
-    for name in ["gcc", "as", "ld", "flex", "bison", "bc", "gzip", "make"] {
+    for name in ["gcc", "as", "ld", "flex", "bison", "bc", "gzip"] {
         let text = cmd!(name, "--version").full_env(environment(path)).stderr_null().read()?;
         versions.insert(name.to_owned(), text.lines().next().unwrap_or_default().to_owned());
     }

@@ -39,7 +39,9 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outc
         compared.push((name, digests));
     }
     if args.kernel {
-        compared.push(("kernel config", [first.config()?, second.config()?]));
+        // The kernel's makefiles take no folder with a space in its name.
+        let third = Circumstance::new(project, base.path(), "a/third", true)?;
+        compared.push(("kernel config", [first.config()?, third.config()?]));
     }
     let mut text = String::new();
     let mut differing = Vec::new();
