@@ -153,6 +153,7 @@ mod tests {
                 "bison",
                 "bc",
                 "awk",
+                "gzip",
                 "cmp",
                 "patch",
                 "<gelf.h>",
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(
             install_command(&all),
             "apt-get install --no-install-recommends bc binutils bison diffutils flex gcc \
-             libc6-dev libelf-dev make mawk patch"
+             gzip libc6-dev libelf-dev make mawk patch"
         );
     }
 
@@ -190,12 +191,12 @@ mod tests {
     #[test]
     fn versions_are_first_lines() {
         let says = |name| (name, "echo \"$0 1.2\" | sed 's/.*\\///'; echo more");
-        let dir = path_with(&["gcc", "as", "ld", "flex", "bison"].map(says));
+        let dir = path_with(&["gcc", "as", "ld", "flex", "bison", "bc", "gzip"].map(says));
         let mut path = dir.path().as_os_str().to_owned();
         path.push(":/usr/bin:/bin");
         let versions = versions(&path).unwrap();
         assert_eq!(versions["gcc"], "gcc 1.2");
-        assert_eq!(versions.len(), 5);
+        assert_eq!(versions.len(), 7);
         assert!(super::versions(path_with(&[]).path().as_os_str()).is_err());
     }
 }
