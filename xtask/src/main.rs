@@ -98,7 +98,7 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
         Verb::Boot(args) => verbs::boot::run(&project, flags, args),
         Verb::Setup(args) => verbs::setup::run(&project, args),
         Verb::Bench(args) => verbs::bench::run(&project, flags, args),
-        Verb::Repro(args) => verbs::repro::run(&project, flags, args),
+        Verb::Repro(args) => verbs::repro::run(&project, args),
         Verb::Tidy => verbs::tidy::run(&project),
         Verb::Ci(args) => verbs::ci::run(&project, args),
     }

@@ -1,8 +1,10 @@
 //! The host's side of the conversation with an agent that is on its way up.
 //!
-//! Readiness: until the guest listens, a connection is closed at once or, in
-//! the moment the driver comes up, not answered at all. So each attempt is
-//! short, covers the whole way to a healthy answer, and is simply repeated.
+//! Readiness: the agent's own line on the console says that it listens. Nobody
+//! knocks before: a connection to a guest whose vsock driver is just coming up
+//! can end the worker of the vsock daemon for good (seen with
+//! vhost-device-vsock 0.3.0), and each attempt costs the guest instructions. An
+//! agent that prints no such line is asked every now and then all the same.
 
 use std::time::Duration;
 
@@ -18,21 +20,17 @@ use kata_agent_api::health::CheckRequest;
 use kata_agent_api::health::health_check_response::ServingStatus;
 use kata_agent_api::health_ttrpc::HealthClient;
 use kata_agent_api::{BOOT_REPORT, BootReport as GuestReport, ports};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use ttrpc::context::{Context, with_duration};
 
 use crate::timeline::agent_listens;
 
-/// The first attempt's patience; it doubles up to [`MOST_PATIENCE`], because a
-/// slow guest may need longer than any short deadline.
-const FIRST_PATIENCE: Duration = Duration::from_millis(500);
-const MOST_PATIENCE: Duration = Duration::from_secs(8);
-/// How often a guest that is not counted is asked.
+/// How long one attempt may take: the agent said that it listens.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between attempts, once it said so.
 const POLL: Duration = Duration::from_millis(20);
-/// Each attempt interrupts the guest, which costs a counted guest instructions;
-/// there the agent's own line on the console is waited for, with this as the
-/// fallback for an agent that does not print it.
-const COUNTED_POLL: Duration = Duration::from_secs(30);
+/// How long a silent agent is waited for before it is asked all the same.
+const SILENCE: Duration = Duration::from_secs(15);
 /// How long one question may take once the agent has answered before.
 const QUESTION: Duration = Duration::from_secs(30);
 /// The largest report accepted from a guest, in bytes.
@@ -63,20 +61,14 @@ pub(crate) fn address(vsock: &VsockAddress) -> Address {
 
 /// Tries until the agent answers that it serves. Ends only with success, so
 /// the caller sets the deadline and watches the machine beside it.
-pub(crate) async fn wait_until_ready(address: &Address, console: &Console, icount: bool) -> Agent {
-    let mut patience = FIRST_PATIENCE;
+pub(crate) async fn wait_until_ready(address: &Address, console: &Console) -> Agent {
     loop {
-        if icount {
-            let _ = timeout(COUNTED_POLL, until_agent_listens(console)).await;
+        // Over at once when the line is there already.
+        let _ = timeout(SILENCE, until_agent_listens(console)).await;
+        if let Ok(Some(agent)) = timeout(PATIENCE, attempt(address, PATIENCE)).await {
+            return agent;
         }
-        let started = Instant::now();
-        match timeout(patience, attempt(address, patience)).await {
-            Ok(Some(agent)) => return agent,
-            Ok(None) => {}
-            Err(_) => patience = (patience * 2).min(MOST_PATIENCE),
-        }
-        // Even a counted guest whose agent has spoken is not asked in a circle.
-        sleep(POLL.saturating_sub(started.elapsed()).max(POLL / 4)).await;
+        sleep(POLL).await;
     }
 }
 

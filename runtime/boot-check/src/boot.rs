@@ -126,7 +126,7 @@ impl Run<'_> {
         };
         let (address, console) = (agent::address(&vsock), vm.console());
         let exit = tokio::select! {
-            agent = agent::wait_until_ready(&address, &console, self.moments.icount) => return Ok(agent),
+            agent = agent::wait_until_ready(&address, &console) => return Ok(agent),
             exit = vm.wait() => exit.ok(),
             () = past_hope(vm) => timeout(PANIC_PATIENCE, vm.wait()).await.ok().and_then(Result::ok),
             () = tokio::time::sleep_until(deadline) => None,

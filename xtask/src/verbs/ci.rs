@@ -73,14 +73,22 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     let kernel = if args.quick { PathBuf::new() } else { build_kernel::usual(project, true)? };
     let out = project.out(std::env::consts::ARCH);
     // What the tests of boot-check boot: the artifacts of the steps before.
-    let guests = [
+    let mut guests = vec![
         ("KATA_TEST_KERNEL", kernel),
         ("KATA_TEST_INITRD", out.join("kata-alpine-3.23.initrd")),
         ("KATA_TEST_IMAGE", out.join("kata-debian-trixie.img")),
         ("KATA_TEST_TOOLS", project.tool_folder()),
     ];
+    // What `mirror` fetched serves the tests of the real apk as well.
+    guests.extend(wheel(project).map(|wheel| ("KATA_QUICKSAND_WHEEL", wheel)));
     step_with(project, &cargo, &test, &guests)?;
     Ok(Outcome { text: String::new(), json: serde_json::json!({"passed": true}) })
+}
+
+fn wheel(project: &Project) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(project.target().join("mirror/wheel")).ok()?;
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.find(|path| path.extension().is_some_and(|extension| extension == "whl"))
 }
 
 fn step(project: &Project, program: &str, words: &[&str]) -> anyhow::Result<()> {

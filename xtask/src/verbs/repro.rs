@@ -4,21 +4,23 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{Flags, Repro};
+use crate::flags::Repro;
 use crate::interrupt::Folder;
 use crate::project::Project;
 use crate::verbs::build_agent;
 use anyhow::{Context, anyhow, bail};
+use osbuilder::LocalMirror;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tracing::{info, warn};
+use url::Url;
 
 /// A number that no file needs and every system has: `nobody`.
 const NOBODY: &str = "65534";
 
-pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outcome, Failure> {
+pub(crate) fn run(project: &Project, args: &Repro) -> Result<Outcome, Failure> {
     let base = Folder::new("kata-repro-").context("no temporary folder")?;
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
     let mut compared = Vec::new();
@@ -35,7 +37,7 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Repro) -> Result<Outc
         warn!("no Alpine mirror is on record: alpine is left out (`cargo xtask mirror alpine`)");
     }
     for (name, distro, kind) in builds {
-        let digests = [first.image(distro, kind, flags)?, second.image(distro, kind, flags)?];
+        let digests = [first.image(distro, kind)?, second.image(distro, kind)?];
         compared.push((name, digests));
     }
     if args.kernel {
@@ -82,24 +84,8 @@ impl Circumstance {
         let agent = build_agent::build(project, std::env::consts::ARCH)
             .map_err(|f| anyhow!("{}", f.render(false)))?;
         fs::write(root.join("agent-binary"), &agent.binary)?;
-        let record = project.mirror_record("alpine");
-        if record.exists() {
-            // A mirror of its own in each folder, but the same packages.
-            let mirror = root.join("target/mirror");
-            copy(&project.target().join("mirror/alpine"), &mirror.join("alpine"))?;
-            let text = fs::read_to_string(&record)?;
-            let from = project.target().join("mirror").display().to_string();
-            fs::write(
-                mirror.join("alpine.json"),
-                text.replace(&from, &mirror.display().to_string().replace(' ', "%20")),
-            )?;
-            let key = mirror.join("alpine.json");
-            let fixed = fs::read_to_string(&key)?;
-            let mut record: serde_json::Value = serde_json::from_str(&fixed)?;
-            if let Some(path) = record["key"].as_str().map(|path| path.replace("%20", " ")) {
-                record["key"] = path.into();
-            }
-            fs::write(&key, record.to_string())?;
+        if let Ok(text) = fs::read(project.mirror_record("alpine")) {
+            copy_mirror(project, &root, &serde_json::from_slice(&text)?)?;
         }
         if other && nix::unistd::geteuid().is_root() {
             give_away(&root)?;
@@ -145,7 +131,7 @@ impl Circumstance {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    fn image(&self, distro: &str, kind: &str, _flags: &Flags) -> anyhow::Result<String> {
+    fn image(&self, distro: &str, kind: &str) -> anyhow::Result<String> {
         info!("{distro} {kind} in {}", self.root.display());
         let words = ["build-image", "--distro", distro, "--type", kind, "--agent", "agent-binary"];
         let answer = self.xtask(&words)?;
@@ -161,6 +147,23 @@ impl Circumstance {
             osbuilder::digest_file(Path::new(answer["config"].as_str().context("no config")?))?;
         Ok(hex::encode(digest))
     }
+}
+
+/// A mirror of the circumstance's own, with the same packages, on its own record.
+fn copy_mirror(project: &Project, root: &Path, known: &LocalMirror) -> anyhow::Result<()> {
+    let mirrors = root.join("target/mirror");
+    let folder = mirrors.join("alpine");
+    copy(&project.target().join("mirror/alpine"), &folder)?;
+    let key = known.key.file_name().context("the recorded mirror has no key")?;
+    let url = Url::from_directory_path(&folder)
+        .map_err(|()| anyhow!("{} can't be a URL", folder.display()))?;
+    let record = LocalMirror {
+        url: url.to_string(),
+        key: folder.join("keys").join(key),
+        made_from: known.made_from.clone(),
+    };
+    fs::write(mirrors.join("alpine.json"), serde_json::to_vec(&record)?)?;
+    Ok(())
 }
 
 /// The agent as compiled here and as compiled in another folder.

@@ -1,6 +1,7 @@
 //! kata-agent-ctl against the agent of a real guest, over the guest's vsock.
 
 use crate::checkout::{Ran, artifact, kernel, tool_folder};
+use boot_check::timeline::agent_listens;
 use boot_check::{BootRequest, Rootfs};
 use hypervisor::qemu::QemuVm;
 use hypervisor::vsock::VsockAddress;
@@ -16,7 +17,7 @@ use tokio::runtime::Runtime;
 /// For a guest to come up, or to go.
 const PATIENCE: Duration = Duration::from_secs(240);
 /// One attempt to reach an agent that may not be there yet.
-const ATTEMPT: Duration = Duration::from_secs(1);
+const ATTEMPT: Duration = Duration::from_secs(10);
 /// Between attempts.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -100,6 +101,12 @@ impl Guest {
 
 async fn wait_for_agent(vm: &QemuVm, address: &str) {
     let deadline = Instant::now() + PATIENCE;
+    // Not before the agent says so: see boot_check on readiness.
+    while !vm.console().lines().iter().any(|line| agent_listens(&line.text)) {
+        assert!(!vm.pids().is_empty(), "QEMU has ended: {:#?}", vm.console().lines());
+        assert!(Instant::now() < deadline, "no agent: {:#?}", vm.console().lines());
+        tokio::time::sleep(POLL).await;
+    }
     loop {
         match connect::connect(address, ATTEMPT).await {
             Ok(_) => return,
