@@ -2,8 +2,9 @@
 //! QMP connection and a captured console.
 //!
 //! Everything the driver makes lives in one private folder and in child
-//! processes that die with their owner, so that dropping a [`QemuVm`], or
-//! killing the whole program, leaves nothing behind.
+//! processes that die with their owner, so that dropping a [`QemuVm`] leaves
+//! nothing behind, and killing the whole program leaves no process, only that
+//! folder.
 
 pub mod command_line;
 pub mod qmp;
