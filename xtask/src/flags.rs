@@ -56,6 +56,16 @@ pub(crate) enum Verb {
     Bench(Bench),
     /// Build twice under different circumstances and compare.
     Repro(Repro),
+    /// Say what build-image would do, without doing it.
+    Plan(crate::verbs::plan::Plan),
+    /// Show the recipe as a build sees it.
+    Show(crate::verbs::show::Show),
+    /// Say what brought a package, a path or a kernel option in.
+    Why(crate::verbs::why::Why),
+    /// Say where the bytes of a guest are.
+    Sizes(crate::verbs::sizes::SizesOf),
+    /// Compare two artifacts: packages, files, bytes.
+    Diff(crate::verbs::diff::Diff),
     /// Check the rules of the house.
     Tidy,
     /// Everything that CI runs.

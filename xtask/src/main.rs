@@ -99,6 +99,11 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
         Verb::Setup(args) => verbs::setup::run(&project, args),
         Verb::Bench(args) => verbs::bench::run(&project, flags, args),
         Verb::Repro(args) => verbs::repro::run(&project, args),
+        Verb::Plan(args) => verbs::plan::run(&project, flags, args),
+        Verb::Show(args) => verbs::show::run(&project, flags, args),
+        Verb::Why(args) => verbs::why::run(&project, flags, args),
+        Verb::Sizes(args) => verbs::sizes::run(&project, flags, args),
+        Verb::Diff(args) => verbs::diff::run(&project, flags, args),
         Verb::Tidy => verbs::tidy::run(&project),
         Verb::Ci(args) => verbs::ci::run(&project, args),
     }

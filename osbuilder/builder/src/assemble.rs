@@ -181,7 +181,11 @@ impl Nouns<'_> {
 }
 
 /// What templates may name.
-fn variables(folder: &RecipeFolder, selection: &Selection, agent: &Agent) -> serde_json::Value {
+pub(crate) fn variables(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    agent: &Agent,
+) -> serde_json::Value {
     let mut packages = selection.layer.packages.clone();
     packages.sort();
     packages.dedup();
@@ -204,7 +208,7 @@ fn variables(folder: &RecipeFolder, selection: &Selection, agent: &Agent) -> ser
 
 /// Seconds since 1970 as RFC 3339 in UTC (days to a civil date by the
 /// proleptic Gregorian calendar, counted from a 1 March).
-fn rfc3339(seconds: i64) -> String {
+pub(crate) fn rfc3339(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

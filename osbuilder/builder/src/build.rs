@@ -158,7 +158,7 @@ fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
 
 /// `kata-<distro>-<version>[-<init>].<initrd|img>`; the init is named where it
 /// is not the recipe's usual one, so that both can stand side by side.
-fn file_name(recipe: &Recipe, selection: &Selection) -> String {
+pub(crate) fn file_name(recipe: &Recipe, selection: &Selection) -> String {
     let usual = recipe.default_init.get(&selection.r#type) == Some(&selection.init);
     let init = if usual { String::new() } else { format!("-{}", selection.init) };
     let extension = match selection.r#type {

@@ -7,13 +7,20 @@
 mod accounts;
 mod assemble;
 mod build;
+pub mod contents;
+pub mod diff;
 mod error;
+pub mod explain;
 mod folder;
+#[cfg(test)]
+mod guest_summary_tests;
 mod inputs;
 mod manifest;
 mod mirrors;
 mod output;
 mod packages;
+pub mod provenance;
+pub mod sbom;
 
 pub use build::{Agent, BuildRequest, Built, build};
 pub use error::BuildError;

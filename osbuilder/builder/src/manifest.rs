@@ -88,4 +88,17 @@ pub struct PackageRecord {
     pub identity: String,
     /// What brought it in.
     pub because: String,
+    /// The package that needs it; none where the recipe asks for it. A chain of
+    /// these ends at a line of the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed_by: Option<String>,
+    /// Path of its file below the mirror's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Bytes of its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Its licence as the index states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
 }

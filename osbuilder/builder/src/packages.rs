@@ -5,7 +5,7 @@ use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
 use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::{MirrorChoice, Mirrors};
-use artifact_store::{Progress, Store, without_password};
+use artifact_store::{Progress, Request, Store, without_password};
 use rayon::prelude::*;
 use recipe::{Recipe, RepositorySource, Selection};
 use repository::apk::PkgInfo;
@@ -220,12 +220,7 @@ impl Chosen {
         progress: &dyn Progress,
     ) -> Result<Vec<Unpacked>, BuildError> {
         let packages: Vec<&Package> = self.packages().collect();
-        let Some(first) = packages.first() else { return Ok(Vec::new()) };
-        let requests = match first.family {
-            Family::Deb => deb::requests(&self.index, &packages),
-            Family::Apk => apk::fetch::requests(&self.index, &packages)
-                .map_err(|error| BuildError::Package(Box::new(error)))?,
-        };
+        let requests = self.requests()?;
         let blobs = store
             .fetch_all(&requests, 8, progress)
             .map_err(|error| BuildError::fetch(distro, error))?;
@@ -257,6 +252,17 @@ impl Chosen {
                 })
             })
             .collect()
+    }
+
+    /// One request to the store a package, in their order.
+    pub(crate) fn requests(&self) -> Result<Vec<Request>, BuildError> {
+        let packages: Vec<&Package> = self.packages().collect();
+        match packages.first().map(|package| package.family) {
+            None => Ok(Vec::new()),
+            Some(Family::Deb) => Ok(deb::requests(&self.index, &packages)),
+            Some(Family::Apk) => apk::fetch::requests(&self.index, &packages)
+                .map_err(|error| BuildError::Package(Box::new(error))),
+        }
     }
 
     fn packages(&self) -> impl Iterator<Item = &Package> {
@@ -298,6 +304,15 @@ impl Chosen {
                             format!("{} needs {requirement}", self.index.packages[*package].name)
                         }
                     },
+                    needed_by: match &selected.because {
+                        Reason::Asked(_) => None,
+                        Reason::DependencyOf { package, .. } => {
+                            Some(self.index.packages[*package].name.clone())
+                        }
+                    },
+                    location: Some(package.location.clone()),
+                    size: Some(package.size),
+                    license: package.license.clone(),
                 }
             })
             .collect()

@@ -1,0 +1,146 @@
+//! `plan`: what a build would do, without doing it: the packages it would take,
+//! which of them have yet to be fetched, and the files it would write.
+//!
+//! It opens the repository and chooses as a build does, so the plan is what a
+//! build of the same minute carries out; it fetches no package. It must not
+//! know a terminal.
+
+use super::sizes::human;
+use crate::build::file_name;
+use crate::error::BuildError;
+use crate::folder::RecipeFolder;
+use crate::manifest::{MirrorRecord, PackageRecord};
+use crate::mirrors::{self, MirrorChoice};
+use crate::packages;
+use artifact_store::{Progress, Silent, Store};
+use rayon::prelude::*;
+use recipe::{Init, Selection, Type};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What would be built.
+#[derive(Debug, Clone)]
+pub struct PlanRequest<'a> {
+    /// The folder `recipes/`.
+    pub recipes: &'a Path,
+    /// The recipe's name.
+    pub distro: &'a str,
+    /// Initrd or image; the recipe's default where `None`.
+    pub r#type: Option<Type>,
+    /// PID 1; the recipe's default for the type where `None`.
+    pub init: Option<Init>,
+    /// Our name of the architecture.
+    pub architecture: &'a str,
+    /// Mirrors and keys.
+    pub mirrors: MirrorChoice,
+    /// Where artifact and manifest would go.
+    pub out: &'a Path,
+    /// The same store as the one that reads the index, opened offline: it says
+    /// what is there already.
+    pub held: &'a Store,
+}
+
+/// What a build would do.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// The artifact that would be written.
+    pub artifact: PathBuf,
+    /// Whether a file of that name is there.
+    pub exists: bool,
+    /// What the recipe says for this type, init and architecture.
+    pub selection: Selection,
+    /// The repository.
+    pub mirror: MirrorRecord,
+    /// Every package, by name.
+    pub packages: Vec<Planned>,
+    /// Bytes of all package files.
+    pub package_bytes: u64,
+    /// Bytes that are not in the store yet.
+    pub download_bytes: u64,
+}
+
+/// A package that a build would take.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Planned {
+    /// What the manifest would say of it.
+    #[serde(flatten)]
+    pub record: PackageRecord,
+    /// Whether the store holds its file, with the right digest.
+    pub held: bool,
+}
+
+/// Plans a build.
+///
+/// # Errors
+/// As a build's until its packages are chosen.
+pub fn plan(
+    request: &PlanRequest<'_>,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Plan, BuildError> {
+    let folder = RecipeFolder::load(request.recipes, request.distro)?;
+    let selection = folder.recipe.select(request.r#type, request.init, request.architecture)?;
+    let mirrors = mirrors::choose(&folder, &request.mirrors)?;
+    let chosen = packages::choose(&folder, &selection, &mirrors, store, progress)?;
+    let requests = chosen.requests()?;
+    let packages: Vec<Planned> = chosen
+        .records()
+        .into_par_iter()
+        .zip(&requests)
+        .map(|(record, request_of)| Planned {
+            record,
+            held: request.held.fetch(request_of, &Silent).is_ok(),
+        })
+        .collect();
+    let bytes = |package: &Planned| package.record.size.unwrap_or(0);
+    let artifact = request.out.join(file_name(&folder.recipe, &selection));
+    Ok(Plan {
+        exists: artifact.is_file(),
+        artifact,
+        mirror: chosen.mirror_record(&mirrors),
+        package_bytes: packages.iter().map(bytes).sum(),
+        download_bytes: packages.iter().filter(|package| !package.held).map(bytes).sum(),
+        packages,
+        selection,
+    })
+}
+
+impl Plan {
+    /// For a terminal.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out).expect("a String takes everything");
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let Selection { r#type: kind, init, architecture, layer, .. } = &self.selection;
+        let state =
+            if self.exists { "is there; written anew if its inputs changed" } else { "new" };
+        writeln!(out, "{} ({state})", self.artifact.display())?;
+        writeln!(out, "  {kind} for {architecture}, {init} as PID 1")?;
+        writeln!(out, "  packages from {} ({})", self.mirror.url, self.mirror.chosen_by)?;
+        if !layer.kernel_parameters.is_empty() {
+            writeln!(out, "  kernel parameters: {}", layer.kernel_parameters.join(" "))?;
+        }
+        let missing = self.packages.iter().filter(|package| !package.held).count();
+        writeln!(
+            out,
+            "{} packages, {}; {missing} to fetch, {}",
+            self.packages.len(),
+            human(self.package_bytes),
+            human(self.download_bytes)
+        )?;
+        for Planned { record, held } in &self.packages {
+            let state = if *held { "held " } else { "fetch" };
+            let size = record.size.map(human).unwrap_or_default();
+            let PackageRecord { name, version, because, .. } = record;
+            writeln!(out, "  {state} {size:>10}  {name} {version} ({because})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! Bills of materials of an artifact: SPDX 2.3 and CycloneDX 1.6, both JSON.
+//!
+//! They say what the manifest and the list of contents say, in forms that
+//! scanners read. Nothing here reads files or clocks: the same artifact has
+//! the same bills, byte for byte. It must not know how a guest is built.
+//!
+//! For whoever builds: [`companions`] gives every file that stands beside an
+//! artifact, the list of contents and the provenance included.
+
+mod cyclonedx;
+mod purl;
+mod spdx;
+
+pub use cyclonedx::cyclonedx;
+pub use purl::{PackageKind, purl};
+pub use spdx::spdx;
+
+use crate::contents::Contents;
+use crate::explain::CONTENTS;
+use crate::manifest::{Manifest, PackageRecord};
+use crate::provenance::{Material, statement};
+
+/// What a bill is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The artifact's manifest.
+    pub manifest: &'a Manifest,
+    /// What is in it; without, the bill lists no privileged files.
+    pub contents: Option<&'a Contents>,
+    /// Packaging system of its packages.
+    pub kind: PackageKind,
+}
+
+/// Name of the program that makes the bills, with its version.
+fn tool(manifest: &Manifest) -> String {
+    format!("osbuilder-{}", manifest.osbuilder)
+}
+
+/// The digest of a package file, where the index gives one of SHA-256.
+fn sha256(package: &PackageRecord) -> Option<&str> {
+    package.identity.strip_prefix("sha256:")
+}
+
+/// Where a package file came from.
+pub(crate) fn url(manifest: &Manifest, package: &PackageRecord) -> Option<String> {
+    let base = manifest.mirror.url.trim_end_matches('/');
+    let location = package.location.as_deref()?;
+    // A mirror in a local folder is no place that others could download from.
+    (base.starts_with("http://") || base.starts_with("https://"))
+        .then(|| format!("{base}/{}", location.trim_start_matches('/')))
+}
+
+fn bytes(document: &serde_json::Value) -> Vec<u8> {
+    format!("{document:#}\n").into_bytes()
+}
+
+/// All files that explain an artifact, as the ending of its name and the bytes:
+/// contents, SPDX, provenance and, where asked for, CycloneDX.
+#[must_use]
+pub fn companions(
+    manifest: &Manifest,
+    contents: &Contents,
+    kind: PackageKind,
+    materials: &[Material],
+    with_cyclonedx: bool,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let subject = Subject { manifest, contents: Some(contents), kind };
+    let mut files = vec![
+        (CONTENTS, contents.to_json()),
+        (".spdx.json", spdx(&subject)),
+        (".provenance.json", statement(manifest, materials)),
+    ];
+    if with_cyclonedx {
+        files.push((".cdx.json", cyclonedx(&subject)));
+    }
+    files
+}
