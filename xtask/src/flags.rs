@@ -102,9 +102,18 @@ pub(crate) struct BuildImage {
     /// Agent binary to put in, instead of building it.
     #[arg(long, value_name = "FILE")]
     pub(crate) agent: Option<PathBuf>,
+    /// A further bill of materials beside the SPDX one.
+    #[arg(long, value_enum)]
+    pub(crate) sbom: Option<Sbom>,
     /// Where artifact and manifest go.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sbom {
+    /// CycloneDX 1.6, JSON.
+    Cyclonedx,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,6 +12,8 @@ pub(crate) struct Project {
     root: PathBuf,
     /// The versions database.
     pub(crate) versions: Versions,
+    /// Its text.
+    pub(crate) versions_text: String,
 }
 
 impl Project {
@@ -31,7 +33,7 @@ impl Project {
         let text = fs::read_to_string(root.join("versions.yaml"))
             .with_context(|| format!("{} can't be read", root.join("versions.yaml").display()))?;
         let versions = Versions::parse("versions.yaml", &text)?;
-        Ok(Self { root, versions })
+        Ok(Self { root, versions, versions_text: text })
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -1,6 +1,7 @@
 //! One build from end to end: the only place that knows the order of steps.
 
 use crate::assemble::assemble;
+use crate::contents::Contents;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::inputs;
@@ -8,9 +9,11 @@ use crate::manifest::{Artifact, Manifest};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
 use crate::output::{Partial, digest_file, publish};
 use crate::packages;
+use crate::provenance;
+use crate::sbom::{self, PackageKind};
 use artifact_store::{Progress, Store, without_password};
 use image::{Compression, DiskOptions, Ext4Options, InitrdOptions};
-use recipe::{Init, InitrdCompression, Recipe, Selection, Type};
+use recipe::{Init, InitrdCompression, Recipe, RepositorySource, Selection, Type};
 use rootfs::Tree;
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -51,6 +54,11 @@ pub struct BuildRequest<'a> {
     /// Whether an artifact of the same inputs is built anew, from the index of
     /// today.
     pub update: bool,
+    /// Text of the versions database, where the caller used one; named in the
+    /// provenance.
+    pub versions: Option<&'a [u8]>,
+    /// Whether a CycloneDX bill of materials is written beside the SPDX one.
+    pub cyclonedx: bool,
 }
 
 /// What was built.
@@ -81,7 +89,10 @@ pub fn build(
     let inputs = inputs::digest(&folder, &selection, &mirrors, request.agent);
     let artifact = request.out.join(file_name(&folder.recipe, &selection));
     let manifest_file = with_suffix(&artifact, ".manifest.json");
+    let stands = |ending: &&str| with_suffix(&artifact, ending).is_file();
+    let described = sbom::endings(request.cyclonedx).iter().all(stands);
     if !request.update
+        && described
         && let Some(manifest) = unchanged(&artifact, &manifest_file, &hex::encode(inputs))
     {
         return Ok(Built { artifact, manifest_file, manifest, unchanged: true });
@@ -95,6 +106,8 @@ pub fn build(
     debug!("packages unpacked after {:?}", clock.elapsed());
     let tree = assemble(&folder, &selection, unpacked, request.agent)?;
     debug!("tree assembled after {:?}", clock.elapsed());
+    let contents = Contents::of(&tree);
+    debug!("contents listed after {:?}", clock.elapsed());
 
     let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
@@ -138,8 +151,20 @@ pub fn build(
     };
     let mut text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
     text.push(b'\n');
+    let kind = match &folder.recipe.repository {
+        RepositorySource::Apt(_) => PackageKind::Deb,
+        RepositorySource::Apk(_) => PackageKind::Apk,
+    };
+    let materials = provenance::materials(&folder, request.versions);
+    let mut companions = Vec::new();
+    for (ending, bytes) in
+        sbom::companions(&manifest, &contents, kind, &materials, request.cyclonedx)
+    {
+        companions.push(Partial::of_bytes(&with_suffix(&artifact, ending), &bytes)?);
+    }
     let mut described = Partial::of_bytes(&manifest_file, &text)?;
-    publish(&mut whole, &mut described)?;
+    let stale = [with_suffix(&artifact, sbom::CYCLONEDX)];
+    publish(&mut whole, &mut companions, &mut described, &stale)?;
     debug!("done after {:?}", clock.elapsed());
     Ok(Built { artifact, manifest_file, manifest, unchanged: false })
 }

@@ -80,16 +80,32 @@ impl Partial {
     }
 }
 
-/// Gives an artifact and its manifest their names, both whole already: whoever
-/// is interrupted is so before or after, and a manifest of an older artifact
-/// never stands beside a newer one.
-pub(crate) fn publish(artifact: &mut Partial, manifest: &mut Partial) -> Result<(), BuildError> {
+/// Gives an artifact, the files that describe it and its manifest their names,
+/// all whole already: whoever is interrupted is so before or after, and no
+/// description of an older artifact ever stands beside a newer one. Those of
+/// `stale` that are not made anew go.
+pub(crate) fn publish(
+    artifact: &mut Partial,
+    companions: &mut [Partial],
+    manifest: &mut Partial,
+    stale: &[PathBuf],
+) -> Result<(), BuildError> {
     let mut partial = partial_files();
-    match fs::remove_file(&manifest.target) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(BuildError::output("replacing", &manifest.target, source));
+    // The manifest goes first and comes last: it says that the rest is whole.
+    let old = std::iter::once(&manifest.target)
+        .chain(companions.iter().map(|companion| &companion.target))
+        .chain(stale);
+    for path in old {
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(BuildError::output("replacing", path, source));
+            }
+            _ => {}
         }
-        _ => artifact.rename(&mut partial)?,
+    }
+    artifact.rename(&mut partial)?;
+    for companion in companions {
+        companion.rename(&mut partial)?;
     }
     manifest.rename(&mut partial)
 }
@@ -140,14 +156,19 @@ mod tests {
         drop(Partial::of_bytes(&target, b"half").unwrap());
         assert_eq!(count(target.parent().unwrap()), 0);
         let manifest = target.with_file_name("manifest");
+        let contents = target.with_file_name("contents");
+        let stale = target.with_file_name("stale");
+        fs::write(&stale, "of an older artifact").unwrap();
         for text in [b"first ", b"second"] {
             let mut one = Partial::of_bytes(&target, text).unwrap();
             let mut other = Partial::of_bytes(&manifest, text).unwrap();
-            publish(&mut one, &mut other).unwrap();
-            drop((one, other));
+            let mut beside = [Partial::of_bytes(&contents, text).unwrap()];
+            publish(&mut one, &mut beside, &mut other, &[stale.clone()]).unwrap();
+            drop((one, beside, other));
             assert_eq!(fs::read(&target).unwrap(), text);
             assert_eq!(fs::read(&manifest).unwrap(), text);
-            assert_eq!(count(target.parent().unwrap()), 2);
+            assert_eq!(fs::read(&contents).unwrap(), text);
+            assert_eq!(count(target.parent().unwrap()), 3);
         }
         assert_eq!(digest_file(&target).unwrap().1, 6);
     }

@@ -69,6 +69,7 @@ fn debian() -> BuildImage {
         update: false,
         offline: false,
         agent: None,
+        sbom: None,
         out: None,
     }
 }
@@ -91,6 +92,8 @@ fn image(project: &Project, flags: &Flags) -> Result<(Duration, Duration), Failu
             agent: &agent,
             out: folder.path(),
             update: true,
+            versions: None,
+            cyclonedx: false,
         };
         osbuilder::build(&request, &store, &Bars::new(true))?;
         times.push(clock.elapsed());

@@ -76,6 +76,7 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
             update: false,
             offline: false,
             agent: None,
+            sbom: None,
             out: None,
         },
     )?;

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{BuildImage, Flags, InitKind, Kind};
+use crate::flags::{BuildImage, Flags, InitKind, Kind, Sbom};
 use crate::progress::Bars;
 use crate::project::Project;
 use crate::verbs::build_agent;
@@ -69,6 +69,8 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         agent: &agent,
         out: &out,
         update: args.update,
+        versions: Some(project.versions_text.as_bytes()),
+        cyclonedx: args.sbom == Some(Sbom::Cyclonedx),
     };
     let store = project.store(args.offline)?;
     Ok(osbuilder::build(&request, &store, &Bars::new(quiet))?)

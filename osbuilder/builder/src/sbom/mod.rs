@@ -54,6 +54,19 @@ fn bytes(document: &serde_json::Value) -> Vec<u8> {
     format!("{document:#}\n").into_bytes()
 }
 
+/// Ending of the SPDX bill of materials.
+pub(crate) const SPDX: &str = ".spdx.json";
+/// Ending of the provenance statement.
+pub(crate) const PROVENANCE: &str = ".provenance.json";
+/// Ending of the CycloneDX bill of materials.
+pub(crate) const CYCLONEDX: &str = ".cdx.json";
+
+/// The endings of the files that [`companions`] makes.
+pub(crate) fn endings(with_cyclonedx: bool) -> &'static [&'static str] {
+    const ALL: [&str; 4] = [CONTENTS, SPDX, PROVENANCE, CYCLONEDX];
+    if with_cyclonedx { &ALL } else { &ALL[..3] }
+}
+
 /// All files that explain an artifact, as the ending of its name and the bytes:
 /// contents, SPDX, provenance and, where asked for, CycloneDX.
 #[must_use]
@@ -67,11 +80,11 @@ pub fn companions(
     let subject = Subject { manifest, contents: Some(contents), kind };
     let mut files = vec![
         (CONTENTS, contents.to_json()),
-        (".spdx.json", spdx(&subject)),
-        (".provenance.json", statement(manifest, materials)),
+        (SPDX, spdx(&subject)),
+        (PROVENANCE, statement(manifest, materials)),
     ];
     if with_cyclonedx {
-        files.push((".cdx.json", cyclonedx(&subject)));
+        files.push((CYCLONEDX, cyclonedx(&subject)));
     }
     files
 }
