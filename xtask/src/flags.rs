@@ -66,6 +66,8 @@ pub(crate) enum Verb {
     Sizes(crate::verbs::sizes::SizesOf),
     /// Compare two artifacts: packages, files, bytes.
     Diff(crate::verbs::diff::Diff),
+    /// Look after the store of fetched files.
+    Store(crate::verbs::store::StoreWork),
     /// Check the rules of the house.
     Tidy,
     /// Everything that CI runs.
@@ -83,6 +85,9 @@ pub(crate) struct BuildImage {
     /// PID 1 of the guest; the recipe's default for the type where not given.
     #[arg(long, value_enum)]
     pub(crate) init: Option<InitKind>,
+    /// Variant of the recipe (`debug`).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// Architecture of the guest.
     #[arg(long, default_value = std::env::consts::ARCH)]
     pub(crate) arch: String,
@@ -191,6 +196,9 @@ pub(crate) struct Boot {
     /// --distro, which one to build.
     #[arg(long, value_enum)]
     pub(crate) init: Option<InitKind>,
+    /// With --distro: the variant of the recipe.
+    #[arg(long, value_name = "NAME", requires = "distro")]
+    pub(crate) variant: Option<String>,
     /// Boot this disk image.
     #[arg(long, value_name = "FILE", conflicts_with = "initrd")]
     pub(crate) image: Option<PathBuf>,

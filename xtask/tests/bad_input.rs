@@ -12,6 +12,7 @@ mod bad_input {
     mod good;
     mod interruption;
     mod json;
+    mod layering;
     mod network;
     mod packages;
     mod recipes;

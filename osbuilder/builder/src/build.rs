@@ -43,6 +43,8 @@ pub struct BuildRequest<'a> {
     pub r#type: Option<Type>,
     /// PID 1; the recipe's default for the type where `None`.
     pub init: Option<Init>,
+    /// Variant of the recipe, if any.
+    pub variant: Option<&'a str>,
     /// Our name of the architecture.
     pub architecture: &'a str,
     /// Mirrors and keys.
@@ -84,7 +86,12 @@ pub fn build(
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
-    let selection = folder.recipe.select(request.r#type, request.init, request.architecture)?;
+    let selection = folder.recipe.select(
+        request.r#type,
+        request.init,
+        request.variant,
+        request.architecture,
+    )?;
     let mirrors = mirrors::choose(&folder, &request.mirrors)?;
     let inputs = inputs::digest(&folder, &selection, &mirrors, request.agent);
     let artifact = request.out.join(file_name(&folder.recipe, &selection));
@@ -138,6 +145,7 @@ pub fn build(
         version: folder.recipe.version.clone(),
         r#type: selection.r#type,
         init: selection.init,
+        variant: selection.variant.clone(),
         architecture: selection.architecture.clone(),
         filesystem: (selection.r#type == Type::Image).then(|| "ext4".to_owned()),
         kernel_parameters: selection.layer.kernel_parameters.clone(),
@@ -181,7 +189,7 @@ fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
     }
 }
 
-/// `kata-<distro>-<version>[-<init>].<initrd|img>`; the init is named where it
+/// `kata-<distro>-<version>[-<init>][-<variant>].<initrd|img>`; the init is named where it
 /// is not the recipe's usual one, so that both can stand side by side.
 pub(crate) fn file_name(recipe: &Recipe, selection: &Selection) -> String {
     let usual = recipe.default_init.get(&selection.r#type) == Some(&selection.init);
@@ -190,7 +198,8 @@ pub(crate) fn file_name(recipe: &Recipe, selection: &Selection) -> String {
         Type::Initrd => "initrd",
         Type::Image => "img",
     };
-    format!("kata-{}-{}{init}.{extension}", recipe.name, recipe.version)
+    let variant = selection.variant.as_ref().map(|name| format!("-{name}")).unwrap_or_default();
+    format!("kata-{}-{}{init}{variant}.{extension}", recipe.name, recipe.version)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -2,10 +2,13 @@
 //! The one place of osbuilder that knows the layout of `recipes/`.
 
 use crate::error::BuildError;
-use recipe::{Problem, Recipe, RepositorySource, nearest};
+use recipe::{Draft, Problem, Recipe, RepositorySource, nearest};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Recipes in a row that extend one another.
+const MAX_PARENTS: usize = 8;
 
 /// A recipe with everything it names, read into memory.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub struct RecipeFolder {
     pub file: String,
     /// Its text.
     pub text: String,
+    /// The recipes that it extends, the nearest first: file and text.
+    pub parents: Vec<(String, String)>,
     /// Templates and copied files by the name that the recipe gives them.
     pub files: BTreeMap<String, String>,
     /// Trusted keys: file name and content.
@@ -62,7 +67,7 @@ impl RecipeFolder {
         let file = format!("recipes/{distro}/recipe.yaml");
         let path = folder.join("recipe.yaml");
         let text = read_text(&path)?;
-        let recipe = Recipe::parse(&file, &text, distro)?;
+        let (recipe, parents) = resolve(recipes, &names, &file, &text, distro, &mut Vec::new())?;
         let mut files = BTreeMap::new();
         for name in recipe.named_files() {
             let path = below(recipes, &folder, name)
@@ -83,14 +88,17 @@ impl RecipeFolder {
             let shown = path.strip_prefix(recipes).unwrap_or(&path).display();
             key_places.push(format!("recipes/{shown}"));
         }
-        Ok(Self { recipe, file, text, files, keys, key_places })
+        Ok(Self { recipe, file, text, parents, files, keys, key_places })
     }
 
     /// A file that the recipe names, as errors name it.
     pub(crate) fn place_of(&self, name: &str) -> String {
-        match name.strip_prefix("shared/") {
-            Some(_) => format!("recipes/{name}"),
-            None => format!("recipes/{}/{name}", self.recipe.name),
+        if let Some(inherited) = name.strip_prefix('/') {
+            format!("recipes/{inherited}")
+        } else if name.starts_with("shared/") {
+            format!("recipes/{name}")
+        } else {
+            format!("recipes/{}/{name}", self.recipe.name)
         }
     }
 }
@@ -116,9 +124,52 @@ fn read_text(path: &Path) -> Result<String, BuildError> {
     })
 }
 
-/// `shared/…` lies below `recipes/`, everything else below the recipe's own
-/// folder; nothing may point elsewhere.
+/// A recipe's text as a recipe, on top of what it extends; with the files and
+/// texts of those. `trail` holds the names on the way here.
+fn resolve(
+    recipes: &Path,
+    names: &[String],
+    file: &str,
+    text: &str,
+    distro: &str,
+    trail: &mut Vec<String>,
+) -> Result<(Recipe, Vec<(String, String)>), BuildError> {
+    let draft = Draft::parse(file, text, distro)?;
+    let Some(parent) = draft.extends().map(str::to_owned) else {
+        return Ok((draft.resolve(None)?, Vec::new()));
+    };
+    trail.push(distro.to_owned());
+    if trail.contains(&parent) {
+        let message = format!("`{parent}` extends this recipe itself: {}", trail.join(" extends "));
+        return Err(draft.problem_at_extends(message).into());
+    }
+    if trail.len() > MAX_PARENTS {
+        let message = format!("more than {MAX_PARENTS} recipes extend one another");
+        return Err(draft.problem_at_extends(message).into());
+    }
+    if !names.contains(&parent) {
+        let problem = draft.problem_at_extends(format!("there is no recipe `{parent}`"));
+        return Err(match nearest(&parent, names.iter().map(String::as_str)) {
+            Some(near) => problem.with_help(format!("did you mean `{near}`?")),
+            None => problem,
+        }
+        .into());
+    }
+    let parent_file = format!("recipes/{parent}/recipe.yaml");
+    let parent_text = read_text(&recipes.join(&parent).join("recipe.yaml"))?;
+    let (below, further) = resolve(recipes, names, &parent_file, &parent_text, &parent, trail)?;
+    let mut parents = vec![(parent_file, parent_text)];
+    parents.extend(further);
+    Ok((draft.resolve(Some(&below))?, parents))
+}
+
+/// `shared/…` lies below `recipes/`, as does what another recipe hands down
+/// (`/debian/files/…`), everything else below the recipe's own folder; nothing
+/// may point elsewhere.
 fn below(recipes: &Path, folder: &Path, name: &str) -> Option<PathBuf> {
+    if let Some(inherited) = name.strip_prefix('/') {
+        return below(recipes, recipes, inherited);
+    }
     if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return None;
     }

@@ -65,7 +65,7 @@ fn the_summary_in_every_guest_has_exactly_the_keys_of_its_format() {
         let inits = [Init::Agent, Init::Systemd];
         let offered: Vec<Selection> = inits
             .into_iter()
-            .filter_map(|init| folder.recipe.select(None, Some(init), architecture).ok())
+            .filter_map(|init| folder.recipe.select(None, Some(init), None, architecture).ok())
             .collect();
         assert!(!offered.is_empty(), "{name}");
         for selection in offered {

@@ -21,11 +21,13 @@ pub(crate) fn identity(
     agent: &Agent,
 ) -> [u8; 32] {
     let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let parents: Vec<_> = folder.parents.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
     let files: Vec<_> = folder.files.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
     let packages: Vec<_> = packages.iter().map(|p| [&p.name, &p.version, &p.identity]).collect();
     let document = json!({
         "format": BUILDER_FORMAT,
         "recipe": sha(folder.text.as_bytes()),
+        "parents": parents,
         "files": files,
         "selection": selection,
         "packages": packages,
@@ -42,6 +44,7 @@ pub(crate) fn digest(
     agent: &Agent,
 ) -> [u8; 32] {
     let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let parents: Vec<_> = folder.parents.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
     let files: Vec<_> = folder.files.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
     let keys: Vec<_> = mirrors.keys.iter().map(|(name, bytes)| (name, sha(bytes))).collect();
     // A mirror that the caller names may hold other packages than the usual
@@ -52,6 +55,7 @@ pub(crate) fn digest(
         "format": BUILDER_FORMAT,
         "osbuilder": [env!("CARGO_PKG_VERSION"), env!("OSBUILDER_SOURCES")],
         "recipe": sha(folder.text.as_bytes()),
+        "parents": parents,
         "files": files,
         "keys": keys,
         "selection": selection,

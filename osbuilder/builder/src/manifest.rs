@@ -20,6 +20,9 @@ pub struct Manifest {
     pub r#type: Type,
     /// PID 1 in it.
     pub init: Init,
+    /// Variant of the recipe, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// Our name of the architecture.
     pub architecture: String,
     /// Filesystem of an image.

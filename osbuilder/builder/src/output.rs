@@ -163,7 +163,7 @@ mod tests {
             let mut one = Partial::of_bytes(&target, text).unwrap();
             let mut other = Partial::of_bytes(&manifest, text).unwrap();
             let mut beside = [Partial::of_bytes(&contents, text).unwrap()];
-            publish(&mut one, &mut beside, &mut other, &[stale.clone()]).unwrap();
+            publish(&mut one, &mut beside, &mut other, std::slice::from_ref(&stale)).unwrap();
             drop((one, beside, other));
             assert_eq!(fs::read(&target).unwrap(), text);
             assert_eq!(fs::read(&manifest).unwrap(), text);

@@ -206,7 +206,7 @@ pub fn apt_source(
     choice: &MirrorChoice,
 ) -> Result<DebSource, BuildError> {
     let folder = RecipeFolder::load(recipes, distro)?;
-    let selection = folder.recipe.select(None, None, architecture)?;
+    let selection = folder.recipe.select(None, None, None, architecture)?;
     let mirrors = crate::mirrors::choose(&folder, choice)?;
     deb_source(&folder, &selection.package_architecture, &mirrors)
 }

@@ -41,6 +41,8 @@ impl Material {
 #[must_use]
 pub fn materials(folder: &RecipeFolder, versions: Option<&[u8]>) -> Vec<Material> {
     let mut materials = vec![Material::new(&folder.file, folder.text.as_bytes())];
+    let parents = folder.parents.iter();
+    materials.extend(parents.map(|(file, text)| Material::new(file, text.as_bytes())));
     let files = folder.files.iter();
     materials.extend(files.map(|(n, text)| Material::new(folder.place_of(n), text.as_bytes())));
     let keys = folder.key_places.iter().zip(&folder.keys);
@@ -83,6 +85,7 @@ pub fn statement(manifest: &Manifest, materials: &[Material]) -> Vec<u8> {
                     "version": manifest.version,
                     "type": manifest.r#type,
                     "init": manifest.init,
+                    "variant": manifest.variant,
                     "architecture": manifest.architecture,
                     "filesystem": manifest.filesystem,
                 },

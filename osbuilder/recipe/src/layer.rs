@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Layer {
     /// Packages to install, with what they depend on.
     pub packages: Vec<String>,
+    /// Packages that layers below ask for and this one does not want.
+    pub remove_packages: Vec<String>,
     /// Packages that others depend on and this guest does without: mostly what
     /// only maintainer scripts call, and those are never run.
     pub without: Vec<String>,
@@ -224,9 +226,15 @@ impl<'de, const DEFAULT: u32> Deserialize<'de> for Mode<DEFAULT> {
 }
 
 impl Layer {
-    /// This layer with `over` put on top: lists are joined in order.
+    /// This layer with `over` put on top: lists are joined in order, but for
+    /// the packages that `over` takes out, and for those that this layer does
+    /// `without` and `over` asks for. What it names so and finds nowhere
+    /// stays on the list, for a layer that comes between later.
     #[must_use]
     pub fn joined(mut self, over: &Self) -> Self {
+        self.packages.retain(|name| !over.remove_packages.contains(name));
+        self.without.retain(|name| !over.packages.contains(name));
+        self.remove_packages.extend(over.remove_packages.iter().cloned());
         self.packages.extend(over.packages.iter().cloned());
         self.without.extend(over.without.iter().cloned());
         self.exclude.extend(over.exclude.iter().cloned());

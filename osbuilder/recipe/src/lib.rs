@@ -4,6 +4,7 @@
 //! Pure: text in, values or located problems out. No file, network or process
 //! is touched here; whoever calls has read the text.
 
+pub mod draft;
 pub mod layer;
 pub mod path;
 pub mod problem;
@@ -12,6 +13,7 @@ pub mod template;
 pub mod versions;
 mod yaml;
 
+pub use draft::Draft;
 pub use layer::{DeviceType, Layer, Ownership, TextSource};
 pub use path::{GuestPath, GuestPathError};
 pub use problem::{Problem, nearest};

@@ -1,11 +1,10 @@
-//! `recipes/<distro>/recipe.yaml`: the raw form mirrors the file, [`Recipe`] is
-//! the checked one, [`Selection`] the part that one artifact needs.
+//! What `recipes/<distro>/recipe.yaml` means: [`Recipe`] is the checked form,
+//! [`Selection`] the part that one artifact needs. The raw form is the draft's.
 
+use crate::draft::Draft;
 use crate::layer::{Layer, TextSource};
 use crate::problem::{Problem, nearest};
-use crate::yaml::{at, parse};
 use serde::{Deserialize, Serialize};
-use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -128,26 +127,6 @@ pub struct InitrdSettings {
     pub compression: InitrdCompression,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Raw {
-    name: Spanned<String>,
-    title: String,
-    version: String,
-    source_date_epoch: Spanned<i64>,
-    repository: RepositorySource,
-    architectures: BTreeMap<String, String>,
-    default_type: Type,
-    default_init: Spanned<BTreeMap<Type, Init>>,
-    image: Option<Spanned<ImageSettings>>,
-    #[serde(default)]
-    initrd: InitrdSettings,
-    #[serde(default)]
-    aliases: BTreeMap<String, String>,
-    base: Spanned<Layer>,
-    init: Spanned<BTreeMap<Init, Spanned<Layer>>>,
-}
-
 /// A checked recipe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -175,8 +154,9 @@ pub struct Recipe {
     /// Directories that are symbolic links (merged /usr): entries below the
     /// first go below the second.
     pub aliases: BTreeMap<String, String>,
-    base: Layer,
-    init: BTreeMap<Init, Layer>,
+    pub(crate) base: Layer,
+    pub(crate) init: BTreeMap<Init, Layer>,
+    pub(crate) variants: BTreeMap<String, Layer>,
 }
 
 /// What one artifact needs of a recipe.
@@ -187,11 +167,14 @@ pub struct Selection {
     pub r#type: Type,
     /// PID 1 in it.
     pub init: Init,
+    /// The variant, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// Our name of the architecture (`x86_64`).
     pub architecture: String,
     /// The distro's name of it (`amd64`).
     pub package_architecture: String,
-    /// The base with the init's layer on top.
+    /// The base with the init's layer on top, and the variant's on that.
     pub layer: Layer,
 }
 
@@ -216,6 +199,18 @@ pub enum SelectionError {
         /// The package.
         package: String,
     },
+    /// No such variant.
+    #[error("{recipe} has no variant `{wanted}`{}", offers(.offered, .near.as_deref()))]
+    Variant {
+        /// The recipe's name.
+        recipe: String,
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        offered: Vec<String>,
+        /// The nearest of them.
+        near: Option<String>,
+    },
     /// No such init.
     #[error("{recipe} can't be built with `{wanted}` as init; it offers {offered}")]
     Init {
@@ -230,78 +225,24 @@ pub enum SelectionError {
 
 impl Recipe {
     /// Parses and checks `text`, the content of `file`, found in the folder
-    /// `folder` of `recipes/`.
+    /// `folder` of `recipes/`, a recipe that extends no other.
     ///
     /// # Errors
     /// The first mistake, with its place.
     pub fn parse(file: &str, text: &str, folder: &str) -> Result<Self, Problem> {
-        let raw: Raw = parse(file, text)?;
-        let new = |place, message: String| Err(at(file, text, place, message));
-        if raw.name.value != folder {
-            let message = format!("the recipe calls itself `{}`", raw.name.value);
-            return new(raw.name.referenced, format!("{message}, its folder is `{folder}`"));
-        }
-        let epoch = raw.source_date_epoch.value;
-        if u32::try_from(epoch).is_err() {
-            let message = format!("{epoch} is no `source-date-epoch`: seconds from 1970 to 2106");
-            return new(raw.source_date_epoch.referenced, message);
-        }
-        if let Some(image) = &raw.image {
-            if image.value.label.len() > 16 {
-                return new(image.referenced, "`label` is longer than 16 bytes".into());
-            }
-            if image.value.label.contains('\0') {
-                return new(image.referenced, "`label` holds a NUL".into());
-            }
-            // The partition starts at 3 MiB behind a header of 2 MiB.
-            if image.value.alignment_mib == 0 || image.value.alignment_mib % 2 != 0 {
-                return new(image.referenced, "`alignment-mib` must be a multiple of 2".into());
-            }
-        }
-        for kind in [Type::Initrd, Type::Image] {
-            let Some(init) = raw.default_init.value.get(&kind) else {
-                return new(raw.default_init.referenced, format!("no default init for `{kind}`"));
-            };
-            if !raw.init.value.contains_key(init) {
-                let message =
-                    format!("`{kind}` wants the init `{init}`, for which `init` has no layer");
-                return new(raw.default_init.referenced, message);
-            }
-        }
-        let layers = std::iter::once(&raw.base).chain(raw.init.value.values());
-        for layer in layers {
-            if let Some(wrong) = layer.value.files.iter().find(|f| f.source().is_none()) {
-                let message =
-                    format!("the file {} needs one of `content`, `template`, `copy`", wrong.path);
-                return new(layer.referenced, message);
-            }
-        }
-        Ok(Self {
-            name: raw.name.value,
-            title: raw.title,
-            version: raw.version,
-            source_date_epoch: epoch,
-            repository: raw.repository,
-            architectures: raw.architectures,
-            default_type: raw.default_type,
-            default_init: raw.default_init.value,
-            image: raw.image.map(|image| image.value).unwrap_or_default(),
-            initrd: raw.initrd,
-            aliases: raw.aliases,
-            base: raw.base.value,
-            init: raw.init.value.into_iter().map(|(k, v)| (k, v.value)).collect(),
-        })
+        Draft::parse(file, text, folder)?.resolve(None)
     }
 
     /// The part of the recipe for one artifact; what is not said is the
     /// recipe's default.
     ///
     /// # Errors
-    /// When the recipe lacks the architecture or the init.
+    /// When the recipe lacks the architecture, the init or the variant.
     pub fn select(
         &self,
         kind: Option<Type>,
         init: Option<Init>,
+        variant: Option<&str>,
         architecture: &str,
     ) -> Result<Selection, SelectionError> {
         let Some(package_architecture) = self.architectures.get(architecture) else {
@@ -320,29 +261,43 @@ impl Recipe {
                 offered: self.init.keys().map(Init::to_string).collect::<Vec<_>>().join(", "),
             });
         };
+        let mut whole = self.base.clone().joined(layer);
+        if let Some(wanted) = variant {
+            let Some(over) = self.variants.get(wanted) else {
+                let names = self.variants.keys().map(String::as_str);
+                return Err(SelectionError::Variant {
+                    recipe: self.name.clone(),
+                    wanted: wanted.to_owned(),
+                    near: nearest(wanted, names).map(str::to_owned),
+                    offered: self.variants.keys().cloned().collect(),
+                });
+            };
+            whole = whole.joined(over);
+        }
+        if let Some(package) = whole.packages.iter().find(|name| whole.without.contains(name)) {
+            return Err(SelectionError::WantedAndUnwanted {
+                recipe: self.name.clone(),
+                package: package.clone(),
+            });
+        }
         Ok(Selection {
             r#type: kind,
             init,
+            variant: variant.map(str::to_owned),
             architecture: architecture.to_owned(),
             package_architecture: package_architecture.clone(),
-            layer: self.base.clone().joined(layer),
+            layer: whole,
         })
-        .and_then(|selection: Selection| {
-            let layer = &selection.layer;
-            match layer.packages.iter().find(|name| layer.without.contains(name)) {
-                None => Ok(selection),
-                Some(package) => Err(SelectionError::WantedAndUnwanted {
-                    recipe: self.name.clone(),
-                    package: package.clone(),
-                }),
-            }
-        })
+    }
+
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::once(&self.base).chain(self.init.values()).chain(self.variants.values())
     }
 
     /// Every template and copied file that the recipe names, sorted.
     pub fn named_files(&self) -> Vec<&str> {
-        let layers = std::iter::once(&self.base).chain(self.init.values());
-        let mut names: Vec<_> = layers
+        let mut names: Vec<_> = self
+            .layers()
             .flat_map(|layer| &layer.files)
             .filter_map(|file| match file.source() {
                 Some(TextSource::Template(name) | TextSource::Copy(name)) => Some(name),
@@ -374,5 +329,13 @@ impl Recipe {
             Some(near) => problem.with_help(format!("did you mean `{near}`?")),
             None => problem,
         }
+    }
+}
+
+fn offers(offered: &[String], near: Option<&str>) -> String {
+    match (near, offered) {
+        (Some(near), _) => format!("; did you mean `{near}`?"),
+        (None, []) => "; it has none".to_owned(),
+        (None, names) => format!("; it has {}", names.join(", ")),
     }
 }

@@ -5,7 +5,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "expect! makes temporaries")]
 
 use expect_test::{Expect, expect};
-use recipe::{Init, Recipe, Type, Versions};
+use recipe::{Draft, Init, Recipe, Type, Versions};
 
 fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -26,7 +26,7 @@ fn every_recipe_of_the_repository_parses_and_offers_both_types() {
         }
         let recipe = Recipe::parse(&path, &read(&path), &folder).unwrap();
         for kind in [Type::Initrd, Type::Image] {
-            recipe.select(Some(kind), None, "x86_64").unwrap();
+            recipe.select(Some(kind), None, None, "x86_64").unwrap();
         }
         seen += 1;
     }
@@ -77,7 +77,10 @@ fn mistakes_are_named_with_place_and_nearest_word() {
         ("default-type: initrd", "default-type: initd"),
         expect!["r.yaml:8:15: unknown value `initd`; did you mean `initrd`?"],
     );
-    check(("title: Tiny\n", ""), expect!["r.yaml:11:1: the key `title` is missing here; add it"]);
+    check(
+        ("title: Tiny\n", ""),
+        expect!["r.yaml:1:7: the key `title` is missing here; add it, or `extends:` a recipe"],
+    );
     check(
         ("title: Tiny\n", "title: Tiny\ntitle: Tiny\n"),
         expect!["r.yaml:3:1: the key `title` is given twice; keep one of them"],
@@ -128,16 +131,16 @@ fn values_that_could_never_work_are_refused() {
     );
     let text = RECIPE.replace("packages: [busybox]", "packages: [busybox]\n  without: [busybox]");
     let recipe = Recipe::parse("r.yaml", &text, "tiny").unwrap();
-    let error = recipe.select(None, None, "x86_64").unwrap_err().to_string();
+    let error = recipe.select(None, None, None, "x86_64").unwrap_err().to_string();
     assert_eq!(error, "tiny: `busybox` is in `packages` and in `without`; keep one of them");
 }
 
 #[test]
 fn a_choice_that_the_recipe_lacks_is_explained() {
     let recipe = Recipe::parse("r.yaml", RECIPE, "tiny").unwrap();
-    let error = recipe.select(None, Some(Init::Systemd), "x86_64").unwrap_err().to_string();
+    let error = recipe.select(None, Some(Init::Systemd), None, "x86_64").unwrap_err().to_string();
     assert_eq!(error, "tiny can't be built with `systemd` as init; it offers agent");
-    let error = recipe.select(None, None, "m68k").unwrap_err().to_string();
+    let error = recipe.select(None, None, None, "m68k").unwrap_err().to_string();
     assert_eq!(error, "tiny has no architecture `m68k`; it has x86_64");
 }
 
@@ -152,4 +155,85 @@ fn mistakes_in_versions_are_named() {
         .assert_eq(&seen("default-image-name: debian", "default-image-name: debain"));
     assert!(seen("tools:", "tols:").contains("unknown key `tols`; did you mean `tools`?"));
     assert!(seen("    sha256: d8", "    sha256: D8").contains("64 lower-case hexadecimal digits"));
+}
+
+const CHILD: &str = r#"name: child
+extends: tiny
+title: Child
+base:
+  packages: [musl]
+  remove-packages: [busybox]
+init:
+  agent:
+    files:
+      - {path: /b, template: files/b.hbs}
+variants:
+  debug:
+    packages: [strace]
+    kernel-parameters: [agent.debug_console]
+  bare:
+    remove-packages: [musl]
+"#;
+
+fn child(parent: &str, text: &str) -> Result<Recipe, recipe::Problem> {
+    let parent = Recipe::parse("recipes/tiny/recipe.yaml", parent, "tiny").unwrap();
+    let draft = Draft::parse("r.yaml", text, "child")?;
+    assert_eq!(draft.extends(), Some("tiny"));
+    draft.resolve(Some(&parent))
+}
+
+#[test]
+fn a_recipe_stands_on_what_it_extends() {
+    let parent = RECIPE.replace("content: x", "copy: files/a");
+    let recipe = child(&parent, CHILD).unwrap();
+    assert_eq!((recipe.name.as_str(), recipe.title.as_str()), ("child", "Child"));
+    assert_eq!(recipe.version, "1");
+    // The parent's file is sought in the parent's folder.
+    assert_eq!(recipe.named_files(), ["/tiny/files/a", "files/b.hbs"]);
+    let packages = |variant| recipe.select(None, None, variant, "x86_64").unwrap().layer.packages;
+    assert_eq!(packages(None), ["musl"]);
+    assert_eq!(packages(Some("debug")), ["musl", "strace"]);
+    assert_eq!(packages(Some("bare")), Vec::<String>::new());
+    let debug = recipe.select(None, None, Some("debug"), "x86_64").unwrap();
+    assert_eq!(debug.layer.kernel_parameters, ["agent.debug_console"]);
+    let error = recipe.select(None, None, Some("debgu"), "x86_64").unwrap_err().to_string();
+    assert_eq!(error, "child has no variant `debgu`; did you mean `debug`?");
+    let tiny = Recipe::parse("r.yaml", RECIPE, "tiny").unwrap();
+    let error = tiny.select(None, None, Some("debug"), "x86_64").unwrap_err().to_string();
+    assert_eq!(error, "tiny has no variant `debug`; it has none");
+}
+
+#[test]
+fn mistakes_of_a_recipe_that_extends_are_placed() {
+    let wrong = |from: &str, to: &str| {
+        assert!(CHILD.contains(from));
+        child(RECIPE, &CHILD.replace(from, to)).unwrap_err().to_string()
+    };
+    expect!["r.yaml:5:3: `remove-packages` names `busybix`, which no layer below asks for; did you mean `busybox`?"]
+        .assert_eq(&wrong("[busybox]", "[busybix]"));
+    expect!["r.yaml:13:5: `De bug` is no name of a variant: small letters, digits and `-`"]
+        .assert_eq(&wrong("  debug:", "  De bug:"));
+    expect!["r.yaml:9:5: `/etc/passwd` begins with `/`; name it below the recipe's folder"]
+        .assert_eq(&wrong("files/b.hbs", "/etc/passwd"));
+    let alone = Recipe::parse("r.yaml", CHILD, "child").unwrap_err().to_string();
+    expect!["r.yaml:2:10: the recipe extends `tiny`, which is not at hand"].assert_eq(&alone);
+}
+
+/// The worked example of recipes/README.md is a recipe that holds.
+#[test]
+fn the_worked_example_of_the_readme_parses() {
+    let readme = read("recipes/README.md");
+    let (_, rest) = readme.split_once("```yaml\n# recipes/edge/recipe.yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let parent = read("recipes/debian/recipe.yaml");
+    let parent = Recipe::parse("recipes/debian/recipe.yaml", &parent, "debian").unwrap();
+    let draft = Draft::parse("recipes/edge/recipe.yaml", example, "edge").unwrap();
+    assert_eq!(draft.extends(), Some("debian"));
+    let recipe = draft.resolve(Some(&parent)).unwrap();
+    for variant in [None, Some("debug"), Some("trace")] {
+        let layer = recipe.select(None, None, variant, "x86_64").unwrap().layer;
+        assert_eq!(layer.packages.contains(&"strace".to_owned()), variant.is_some());
+        assert!(!layer.packages.contains(&"iptables".to_owned()));
+        assert!(layer.packages.contains(&"systemd".to_owned()));
+    }
 }

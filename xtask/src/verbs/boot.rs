@@ -70,6 +70,7 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
             distro: args.distro.clone(),
             kind: args.kind,
             init: args.init,
+            variant: args.variant.clone(),
             arch: std::env::consts::ARCH.into(),
             mirror: Vec::new(),
             mirror_key: Vec::new(),

@@ -48,7 +48,10 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
     // A slip in the recipe should not cost the minutes of compiling the agent.
     let folder = osbuilder::RecipeFolder::load(&project.recipes(), distro)?;
     let (kind, init) = (args.kind.map(Into::into), args.init.map(Into::into));
-    folder.recipe.select(kind, init, &args.arch).map_err(Failure::input)?;
+    folder
+        .recipe
+        .select(kind, init, args.variant.as_deref(), &args.arch)
+        .map_err(Failure::input)?;
     let agent = match &args.agent {
         Some(path) => build_agent::given(path)?,
         None => build_agent::build(project, &args.arch)?,
@@ -59,6 +62,7 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         distro,
         r#type: kind,
         init,
+        variant: args.variant.as_deref(),
         architecture: &args.arch,
         mirrors: MirrorChoice {
             urls: args.mirror.clone(),

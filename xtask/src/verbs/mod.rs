@@ -13,5 +13,6 @@ pub(crate) mod repro;
 pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod sizes;
+pub(crate) mod store;
 pub(crate) mod tidy;
 pub(crate) mod why;

@@ -35,6 +35,7 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Plan) -> Result<Outco
             distro,
             r#type: guest.kind.map(Into::into),
             init: guest.init.map(Into::into),
+            variant: guest.variant.as_deref(),
             architecture: &guest.arch,
             mirrors: MirrorChoice {
                 urls: args.mirror.clone(),

@@ -22,6 +22,9 @@ pub(crate) struct Guest {
     /// PID 1 of the guest; the recipe's default for the type where not given.
     #[arg(long, value_enum)]
     pub(crate) init: Option<InitKind>,
+    /// Variant of the recipe (`debug`).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// Architecture of the guest.
     #[arg(long, default_value = std::env::consts::ARCH)]
     pub(crate) arch: String,
@@ -47,7 +50,7 @@ impl Guest {
         Ok(osbuilder::explain::artifact_path(
             &project.recipes(),
             self.distro(project),
-            (self.kind.map(Into::into), self.init.map(Into::into)),
+            (self.kind.map(Into::into), self.init.map(Into::into), self.variant.as_deref()),
             &self.arch,
             &self.folder(project),
         )?)
@@ -68,7 +71,12 @@ pub(crate) fn run(project: &Project, _flags: &Flags, args: &Show) -> Result<Outc
     let folder = osbuilder::RecipeFolder::load(&project.recipes(), guest.distro(project))?;
     let selection = folder
         .recipe
-        .select(guest.kind.map(Into::into), guest.init.map(Into::into), &guest.arch)
+        .select(
+            guest.kind.map(Into::into),
+            guest.init.map(Into::into),
+            guest.variant.as_deref(),
+            &guest.arch,
+        )
         .map_err(Failure::input)?;
     let json = if args.all {
         serde_json::to_value::<&Recipe>(&folder.recipe)?

@@ -48,7 +48,7 @@ fn on_a_small_disk(fixture: &Fixture, folder: &str, more: &[&str], expected: &Ex
     expected.assert_eq(&format!("exit {}\n{}", ran.status, ran.stderr));
     assert_eq!(ran.stdout, "");
     let before = Snapshot::of(&fixture.path("before"));
-    assert_eq!(before.names().len(), 2);
+    assert_eq!(before.names().len(), 5);
     before.assert_same(&Snapshot::of(&fixture.path("after")));
 }
 

@@ -29,7 +29,10 @@ fn ask(program: &str, arguments: &[&str], folder: &Path) -> String {
 fn an_artifact_and_its_manifest() {
     let fixture = Fixture::new();
     let built = fixture.build(&[]);
-    assert_eq!(fixture.output().names(), [INITRD, MANIFEST]);
+    let beside = ["contents", "manifest", "provenance", "spdx"];
+    let mut names = vec![INITRD.to_owned()];
+    names.extend(beside.iter().map(|what| format!("{INITRD}.{what}.json")));
+    assert_eq!(fixture.output().names(), names);
     let manifest: Value = serde_json::from_slice(&fixture.artifact(MANIFEST)).unwrap();
     assert_eq!(manifest["artifact"]["sha256"], built["sha256"]);
     assert_eq!(manifest["artifact"]["size"], fixture.artifact(INITRD).len());
@@ -158,4 +161,21 @@ fn an_image_holds_what_the_packages_brought() {
     assert_eq!(show("cat /etc/motd"), "fixture 1 for x86_64");
     let link = show("stat /bin");
     assert!(link.contains("Type: symlink") && link.contains("usr/bin"), "{link}");
+}
+
+#[test]
+fn a_second_bill_of_materials_comes_when_it_is_asked_for_and_goes() {
+    let fixture = Fixture::new();
+    let bill = format!("{INITRD}.cdx.json");
+    fixture.build(&[]);
+    assert!(!fixture.output().names().contains(&bill.as_str()));
+    // The initrd is as before, but the bill is not there yet.
+    assert_eq!(fixture.build(&["--sbom", "cyclonedx"])["unchanged"], false);
+    let document: Value = serde_json::from_slice(&fixture.artifact(&bill)).unwrap();
+    assert_eq!(document["bomFormat"], "CycloneDX");
+    assert_eq!(fixture.build(&["--sbom", "cyclonedx"])["unchanged"], true);
+    // A newer artifact leaves no bill of an older one behind.
+    fixture.edit_recipe("title: ", "title: New ");
+    fixture.build(&[]);
+    assert!(!fixture.output().names().contains(&bill.as_str()));
 }

@@ -100,12 +100,12 @@ pub fn contents(path: &Path) -> Result<Option<Contents>, BesideError> {
 pub fn artifact_path(
     recipes: &Path,
     distro: &str,
-    (kind, init): (Option<Type>, Option<Init>),
+    (kind, init, variant): (Option<Type>, Option<Init>, Option<&str>),
     architecture: &str,
     out: &Path,
 ) -> Result<PathBuf, BuildError> {
     let folder = RecipeFolder::load(recipes, distro)?;
-    let selection = folder.recipe.select(kind, init, architecture)?;
+    let selection = folder.recipe.select(kind, init, variant, architecture)?;
     Ok(out.join(file_name(&folder.recipe, &selection)))
 }
 

@@ -30,6 +30,8 @@ pub struct PlanRequest<'a> {
     pub r#type: Option<Type>,
     /// PID 1; the recipe's default for the type where `None`.
     pub init: Option<Init>,
+    /// Variant of the recipe, if any.
+    pub variant: Option<&'a str>,
     /// Our name of the architecture.
     pub architecture: &'a str,
     /// Mirrors and keys.
@@ -82,7 +84,12 @@ pub fn plan(
     progress: &dyn Progress,
 ) -> Result<Plan, BuildError> {
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
-    let selection = folder.recipe.select(request.r#type, request.init, request.architecture)?;
+    let selection = folder.recipe.select(
+        request.r#type,
+        request.init,
+        request.variant,
+        request.architecture,
+    )?;
     let mirrors = mirrors::choose(&folder, &request.mirrors)?;
     let chosen = packages::choose(&folder, &selection, &mirrors, store, progress)?;
     let requests = chosen.requests()?;

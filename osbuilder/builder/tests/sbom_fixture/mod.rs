@@ -31,6 +31,7 @@ pub fn manifest() -> Manifest {
         version: "1".into(),
         r#type: Type::Image,
         init: Init::Systemd,
+        variant: None,
         architecture: "x86_64".into(),
         filesystem: Some("ext4".into()),
         kernel_parameters: vec!["quiet".into()],
