@@ -81,7 +81,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
         let input = error.is::<recipe::Problem>()
-            || matches!(error.downcast_ref(), Some(StoreError::BadProxy { .. }))
+            || matches!(
+                error.downcast_ref(),
+                Some(StoreError::BadProxy { .. } | StoreError::BadNetrc { .. })
+            )
             || matches!(
                 error.downcast_ref(),
                 Some(

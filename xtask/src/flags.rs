@@ -275,6 +275,10 @@ pub(crate) enum BenchKind {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Repro {
+    /// Only what is built of these distros; all that can be built here where
+    /// not given.
+    #[arg(long)]
+    pub(crate) distro: Vec<String>,
     /// Also compare the kernel's configuration (fetches its source).
     #[arg(long)]
     pub(crate) kernel: bool,

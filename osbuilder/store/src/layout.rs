@@ -2,7 +2,7 @@
 //!
 //! `sha256/ab/ab…` holds proven files, `refs/` maps other identities to them,
 //! `index/` and `derived/` hold small records, `tmp/` what is still being
-//! written. Every file gets its final name by a rename, so that several
+//! written, `leases/` who is at it. Every file gets its final name by a rename, so that several
 //! processes may share one store. This file must not know about the network.
 
 use std::fs::{self, DirBuilder, File, Metadata};
@@ -30,7 +30,7 @@ impl Layout {
     /// Makes the folders that are missing and clears out what stale runs left.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let layout = Self { dir: dir.to_path_buf() };
-        for folder in ["", "sha256", "refs", "index", "derived", "tmp"] {
+        for folder in ["", "sha256", "refs", "index", "derived", "tmp", "leases"] {
             make_dir(&if folder.is_empty() { dir.to_path_buf() } else { dir.join(folder) })?;
         }
         layout.remove_stale();
@@ -39,6 +39,21 @@ impl Layout {
 
     pub(crate) fn tmp(&self) -> PathBuf {
         self.dir.join("tmp")
+    }
+
+    /// One file for each open store.
+    pub(crate) fn leases(&self) -> PathBuf {
+        self.dir.join("leases")
+    }
+
+    /// Locked by whoever marks, replaces or removes files.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+
+    /// The folder of one kind of files.
+    pub(crate) fn kind(&self, kind: &str) -> PathBuf {
+        self.dir.join(kind)
     }
 
     /// Where the file with this digest lies, or would.
@@ -89,14 +104,6 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| StoreError::io(path, source))
 }
 
-/// Reads a file whole and hashes it, without keeping it.
-pub(crate) fn hash_file(path: &Path) -> io::Result<([u8; 32], u64)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let size = hash_reader(&mut file, &mut hasher)?;
-    Ok((hasher.finalize().into(), size))
-}
-
 /// Feeds a reader to a hasher until its end.
 pub(crate) fn hash_reader(reader: &mut dyn Read, hasher: &mut Sha256) -> io::Result<u64> {
     let mut chunk = vec![0; CHUNK];
@@ -125,7 +132,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("a/store");
         Layout::open(&dir).unwrap();
-        for folder in ["", "sha256", "tmp", "refs", "index", "derived"] {
+        for folder in ["", "sha256", "tmp", "refs", "index", "derived", "leases"] {
             let mode = fs::metadata(dir.join(folder)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{folder}");
         }

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::batch::Stop;
 use crate::error::{Attempt, StoreError};
+use crate::netrc::Netrc;
 use crate::progress::{Event, Progress};
 use crate::transfer::{Failure, Limits, Pace, Sink, Transfer};
 
@@ -44,6 +45,7 @@ pub(crate) type Proof = Result<(), Refusal>;
 pub(crate) struct Mirrors<'a> {
     /// `None` where the network may not be used.
     pub agent: Option<&'a Agent>,
+    pub netrc: &'a Netrc,
     pub retries: u32,
     pub pace: Pace,
     pub progress: &'a dyn Progress,
@@ -63,6 +65,7 @@ impl Mirrors<'_> {
         let (mut attempts, mut tried, mut last) = (Vec::<Attempt>::new(), 0_usize, None);
         let transfer = Transfer {
             agent: self.agent,
+            netrc: self.netrc,
             label,
             limits,
             pace: self.pace,

@@ -23,11 +23,15 @@ pub struct StoreOptions {
     /// See [`pace_bytes`](Self::pace_bytes); an answer's head, too, must be
     /// there in this time or in `read_timeout`, whichever is longer.
     pub pace_period: Duration,
+    /// A netrc file with logins for `http` and `https` URLs that bring none;
+    /// read on opening unless `offline`.
+    pub netrc: Option<PathBuf>,
 }
 
 impl StoreOptions {
     /// The usual settings for a store in `dir`: online, three retries, 15 s to
-    /// connect, 30 s of silence and 64 KiB in 60 s.
+    /// connect, 30 s of silence, 64 KiB in 60 s, and the logins of
+    /// [`default_netrc`].
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -38,6 +42,7 @@ impl StoreOptions {
             read_timeout: Duration::from_secs(30),
             pace_bytes: 64 * 1024,
             pace_period: Duration::from_secs(60),
+            netrc: default_netrc(),
         }
     }
 }
@@ -62,6 +67,15 @@ fn dir_from(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
         return cache.join(NAME);
     }
     variable("HOME").unwrap_or_default().join(".cache").join(NAME)
+}
+
+/// The user's file of logins: `$NETRC` where it is set and not empty, else
+/// `~/.netrc` where there is one.
+#[must_use]
+pub fn default_netrc() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("NETRC")
+        .or_else(|| set("HOME").map(|home| home.join(".netrc")).filter(|path| path.exists()))
 }
 
 #[cfg(test)]

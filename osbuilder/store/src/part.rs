@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
 use crate::layout::{Layout, hash_reader, make_dir};
+use crate::lease::{self, Lease};
 use crate::request::Blob;
 use crate::transfer::Sink;
 
@@ -93,14 +94,17 @@ impl Part {
     }
 
     /// Moves the proven file to its place.
-    pub(crate) fn keep(self, layout: &Layout) -> Result<Blob, StoreError> {
+    pub(crate) fn keep(self, layout: &Layout, lease: Option<&Lease>) -> Result<Blob, StoreError> {
         let sha256 = self.digest();
         let path = layout.blob(&sha256);
         if let Some(folder) = path.parent() {
             make_dir(folder)?;
         }
+        // Nobody marks or removes a file of that name while this one takes its place.
+        let _guard = lease::guard(layout)?;
         self.file
             .set_permissions(Permissions::from_mode(0o400))
+            .and_then(|()| lease.map_or(Ok(()), |lease| lease.mark_successor(&self.file, &path)))
             .and_then(|()| fs::rename(&self.path, &path))
             .map_err(|source| StoreError::io(&path, source))?;
         Ok(Blob { sha256, size: self.position, path })
@@ -168,7 +172,7 @@ mod tests {
         assert_eq!(third.position(), 6);
         third.write(b"world").unwrap();
         assert_eq!(third.bytes().unwrap(), b"hello world");
-        let blob = third.keep(&layout).unwrap();
+        let blob = third.keep(&layout, None).unwrap();
         assert_eq!(blob.sha256, <[u8; 32]>::from(Sha256::digest(b"hello world")));
         assert_eq!(blob.read().unwrap(), b"hello world");
         assert_eq!(fs::read_dir(layout.tmp()).unwrap().count(), 0);

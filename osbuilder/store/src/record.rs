@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -53,7 +54,10 @@ pub(crate) fn read(layout: &Layout, kind: &str, key: &str) -> Result<Option<Vec<
 
 fn read_capped(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LIMIT).read_to_end(&mut bytes)?;
+    let file = fs::File::open(path)?;
+    // When it was last of use decides how long it stays; no reader depends on it.
+    let _ = file.set_modified(SystemTime::now());
+    file.take(LIMIT).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

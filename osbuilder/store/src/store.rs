@@ -4,10 +4,12 @@
 //! HTTP, nor what any of the bytes mean.
 
 use std::env;
-use std::fs;
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use ureq::Agent;
 use url::Url;
 
@@ -15,8 +17,10 @@ use crate::batch::{self, Stop};
 use crate::connector;
 use crate::error::StoreError;
 use crate::index;
-use crate::layout::{Layout, hash_file};
+use crate::layout::{Layout, hash_reader};
+use crate::lease::{self, Lease};
 use crate::mirrors::{Halt, Mirrors, Proof, Refusal};
+use crate::netrc::Netrc;
 use crate::options::StoreOptions;
 use crate::part::Part;
 use crate::progress::{Event, Progress};
@@ -24,17 +28,23 @@ use crate::proxy::Proxies;
 use crate::record;
 use crate::request::{Blob, Expect, FetchedIndex, Request};
 use crate::transfer::{Limits, Pace, Sink};
+use crate::upkeep::{self, Collected, Entry, GcOptions, Verified};
 
 /// A folder of proven files, and the way to get more of them.
 ///
 /// A clone is the same store; any number of threads and processes may use one
 /// folder at a time.
+/// [`Store::gc`] leaves alone what an open store has given:
+/// keep it, or a clone, until its blobs are read.
 #[derive(Debug, Clone)]
 pub struct Store {
     options: Arc<StoreOptions>,
     layout: Layout,
     /// `None` where the network may not be used, so that nothing can.
     agent: Option<Agent>,
+    netrc: Arc<Netrc>,
+    /// `None` where the folder is read-only.
+    lease: Option<Arc<Lease>>,
 }
 
 impl Store {
@@ -43,8 +53,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Io`] or [`StoreError::DiskFull`] where the folder cannot be
-    /// made; [`StoreError::BadProxy`] where the network is on and a proxy
-    /// variable makes no sense.
+    /// made; [`StoreError::BadProxy`] or [`StoreError::BadNetrc`] where the
+    /// network is on and a proxy variable or the file of logins makes no sense.
     pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
         let agent = if options.offline {
             None
@@ -52,8 +62,13 @@ impl Store {
             let proxies = Proxies::from_variables(|name| env::var(name).ok())?;
             Some(connector::agent(&options, proxies))
         };
+        let netrc = match &options.netrc {
+            Some(path) if !options.offline => Netrc::read(path)?,
+            _ => Netrc::default(),
+        };
         let layout = Layout::open(&options.dir)?;
-        Ok(Self { options: Arc::new(options), layout, agent })
+        let lease = Lease::take(&layout)?.map(Arc::new);
+        Ok(Self { options: Arc::new(options), layout, agent, netrc: Arc::new(netrc), lease })
     }
 
     /// Gives the file from the store, hashed anew, or from the first URL that
@@ -123,10 +138,38 @@ impl Store {
         record::write(&self.layout, "derived", key, bytes)
     }
 
+    /// All files of the store, sorted by kind and name.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where a folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
+        upkeep::list(&self.layout)
+    }
+
+    /// Hashes all blobs anew and removes the damaged ones. Records are left
+    /// out: they prove themselves on each use, by a key that only users know.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where a file cannot be read or removed.
+    pub fn verify(&self) -> Result<Verified, StoreError> {
+        upkeep::verify(&self.layout)
+    }
+
+    /// Removes what `options` say, but nothing that any open store, of this or
+    /// another process, was given or made since it was opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where a file cannot be read or removed, or where the
+    /// file system has no locks.
+    pub fn gc(&self, options: &GcOptions) -> Result<Collected, StoreError> {
+        upkeep::gc(&self.layout, options)
+    }
+
     fn mirrors<'a>(&'a self, progress: &'a dyn Progress, stop: &'a Stop) -> Mirrors<'a> {
         let pace = Pace { bytes: self.options.pace_bytes, period: self.options.pace_period };
         let retries = self.options.retries;
-        Mirrors { agent: self.agent.as_ref(), retries, pace, progress, stop }
+        let agent = self.agent.as_ref();
+        Mirrors { agent, netrc: &self.netrc, retries, pace, progress, stop }
     }
 
     fn serve(&self, request: &Request, progress: &dyn Progress, stop: &Stop) -> Result<Blob, Halt> {
@@ -142,12 +185,29 @@ impl Store {
         }
         let prove = |part: &mut Part| prove(&request.expect, part);
         self.mirrors(progress, stop).fill(label, &request.urls, limits, &mut part, &prove)?;
-        let blob = part.keep(&self.layout)?;
+        let blob = part.keep(&self.layout, self.lease.as_deref())?;
         if let Expect::Check { cache_key, .. } = &request.expect {
             record::write(&self.layout, "refs", cache_key, &blob.sha256)?;
         }
         progress.event(Event::Finished { label, cached: false });
         Ok(blob)
+    }
+
+    /// Opens a file of the store, which then stays while this store is open.
+    fn hold(&self, path: &Path) -> Result<Option<File>, StoreError> {
+        let _guard = lease::guard(&self.layout)?;
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io(path, error)),
+        };
+        if let Some(lease) = &self.lease
+            && let Err(error) = lease.mark(&file)
+        {
+            // Another user's file, which only its owner removes.
+            tracing::debug!(path = %path.display(), %error, "cannot mark a file as used");
+        }
+        Ok(Some(file))
     }
 
     /// What the store holds for this request, proven anew.
@@ -163,19 +223,14 @@ impl Store {
             }
         };
         let path = self.layout.blob(&sha256);
-        let (actual, size) = match hash_file(&path) {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io(&path, error)),
-        };
-        if actual != sha256 {
+        let Some(mut file) = self.hold(&path)? else { return Ok(None) };
+        let mut hasher = Sha256::new();
+        let size = hash_reader(&mut file, &mut hasher);
+        let size = size.map_err(|source| StoreError::io(&path, source))?;
+        if <[u8; 32]>::from(hasher.finalize()) != sha256 {
             tracing::warn!(path = %path.display(), "removing a damaged file from the store");
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(StoreError::io(&path, error));
-                }
-                _ => return Ok(None),
-            }
+            lease::remove_damaged(&self.layout, &file, &path)?;
+            return Ok(None);
         }
         if size > request.max_size || request.size.is_some_and(|exact| exact != size) {
             return Ok(None);

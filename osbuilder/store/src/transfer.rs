@@ -8,19 +8,22 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, StatusCode, header};
+use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body};
 use url::Url;
 
 use crate::batch::Stop;
 use crate::connector::ProxyFailure;
 use crate::error::StoreError;
+use crate::netrc::Netrc;
 use crate::progress::{Event, Progress};
 
 /// Small enough for a lively progress bar.
 const CHUNK: usize = 64 * 1024;
 /// No server may make us wait longer than this before we try again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// As many as the client follows by itself.
+const MOST_REDIRECTS: usize = 10;
 
 /// Where bytes go.
 pub(crate) trait Sink {
@@ -106,6 +109,7 @@ impl Meter {
 pub(crate) struct Transfer<'a> {
     /// `None` where the network may not be used.
     pub agent: Option<&'a Agent>,
+    pub netrc: &'a Netrc,
     pub label: &'a str,
     pub limits: Limits,
     pub pace: Pace,
@@ -166,14 +170,14 @@ impl Transfer<'_> {
             restart(sink)?;
         }
         let from = sink.position();
-        let mut request = agent.get(url.as_str());
+        let mut wanted = Vec::new();
         if from > 0 {
-            request = request.header(header::RANGE, format!("bytes={from}-"));
+            wanted.push((header::RANGE, format!("bytes={from}-")));
             if let Some(version) = etag.as_deref() {
-                request = request.header(header::IF_RANGE, version);
+                wanted.push((header::IF_RANGE, version.to_owned()));
             }
         }
-        let response = request.call().map_err(|error| classify(&error))?;
+        let response = self.ask(agent, url, &wanted)?;
         let (status, headers) = (response.status(), response.headers().clone());
         match status {
             StatusCode::OK => restart(sink)?,
@@ -200,6 +204,40 @@ impl Transfer<'_> {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// The answer to a request, behind redirects. A login goes to the host that
+    /// it is for, and as soon as a redirect leads elsewhere it is left behind.
+    fn ask(
+        &self,
+        agent: &Agent,
+        url: &Url,
+        headers: &[(header::HeaderName, String)],
+    ) -> Result<Response<Body>, Failure> {
+        let request = |url: &Url| {
+            let request = agent.get(url.as_str());
+            headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+        };
+        let Some(login) = self.netrc.authorization(url) else {
+            return request(url).call().map_err(|error| classify(&error));
+        };
+        let mut at = url.clone();
+        for _ in 0..MOST_REDIRECTS {
+            let attempt = request(&at).header(header::AUTHORIZATION, login.clone());
+            let response = attempt.config().max_redirects(0).build().call();
+            let response = response.map_err(|error| classify(&error))?;
+            let Some(next) = redirect(&response, &at) else { return Ok(response) };
+            if !matches!(next.scheme(), "http" | "https") {
+                let reason = "it redirects to something that is neither http nor https";
+                return Err(Failure::Lasting(reason.to_owned()));
+            }
+            let own_login = !next.username().is_empty() || next.password().is_some();
+            if own_login || next.origin() != url.origin() {
+                return request(&next).call().map_err(|error| classify(&error));
+            }
+            at = next;
+        }
+        Err(Failure::Lasting("it redirects too often".to_owned()))
     }
 
     /// Refuses a wrong size before the first byte is taken.
@@ -243,6 +281,15 @@ impl Transfer<'_> {
             }
         }
     }
+}
+
+/// Where an answer sends us instead.
+fn redirect(response: &Response<Body>, from: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    from.join(location).ok()
 }
 
 fn local(sink: &dyn Sink, source: io::Error) -> Failure {
@@ -392,6 +439,7 @@ mod tests {
         fs::write(source.path(), "some bytes").unwrap();
         let transfer = Transfer {
             agent: None,
+            netrc: &Netrc::default(),
             label: "file",
             limits: Limits { max: 100, exact: None },
             pace: Pace { bytes: 0, period: Duration::ZERO },

@@ -27,6 +27,7 @@ pub(crate) fn run(_project: &Project, _flags: &Flags, args: &Diff) -> Result<Out
     Ok(Outcome { text: diff.to_text(args.files), json: serde_json::to_value(&diff)? })
 }
 
-fn side(beside: &Beside) -> Side<'_> {
+/// What is known of an artifact, as the comparison takes it.
+pub(crate) fn side(beside: &Beside) -> Side<'_> {
     Side { manifest: &beside.manifest, contents: beside.contents.as_ref() }
 }

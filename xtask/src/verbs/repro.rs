@@ -8,8 +8,12 @@ use crate::flags::Repro;
 use crate::interrupt::Folder;
 use crate::project::Project;
 use crate::verbs::build_agent;
+use crate::verbs::diff::side;
 use anyhow::{Context, anyhow, bail};
 use osbuilder::LocalMirror;
+use osbuilder::diff::bytes::first_difference;
+use osbuilder::diff::diff;
+use osbuilder::explain::Beside;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -25,45 +29,40 @@ pub(crate) fn run(project: &Project, args: &Repro) -> Result<Outcome, Failure> {
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
     let mut compared = Vec::new();
     if args.agent {
-        compared.push(("agent", agents(project, base.path())?));
+        compared.push(("agent".to_owned(), agents(project, base.path())?));
     }
     let first = Circumstance::new(project, base.path(), "one", false)?;
     let second = Circumstance::new(project, base.path(), "two/somewhere else/entirely", true)?;
-    let mut builds =
-        vec![("debian image", "debian", "image"), ("debian initrd", "debian", "initrd")];
-    if project.mirror_record("alpine").exists() {
-        builds.extend([("alpine initrd", "alpine", "initrd"), ("alpine image", "alpine", "image")]);
-    } else {
-        warn!("no Alpine mirror is on record: alpine is left out (`cargo xtask mirror alpine`)");
-    }
-    for (name, distro, kind) in builds {
-        let digests = [first.image(distro, kind)?, second.image(distro, kind)?];
-        compared.push((name, digests));
+    let mut where_different = Vec::new();
+    for distro in distros(project, args)? {
+        for kind in ["image", "initrd"] {
+            let [one, two] = [first.image(&distro, kind)?, second.image(&distro, kind)?];
+            let digests = [one.sha256()?, two.sha256()?];
+            where_different.extend(one.differences(&two)?);
+            compared.push((format!("{distro} {kind}"), digests));
+        }
     }
     if args.kernel {
         // The kernel's makefiles take no folder with a space in its name.
         let third = Circumstance::new(project, base.path(), "a/third", true)?;
-        compared.push(("kernel config", [first.config()?, third.config()?]));
+        compared.push(("kernel config".to_owned(), [first.config()?, third.config()?]));
     }
     let mut text = String::new();
-    let mut differing = Vec::new();
+    let mut all_equal = where_different.is_empty();
     for (name, [one, two]) in &compared {
         if one == two {
             text += &format!("{name}: same, sha256 {one}\n");
         } else {
             text += &format!("{name}: DIFFERENT, sha256 {one} and {two}\n");
-            differing.push(*name);
+            all_equal = false;
         }
     }
-    if !differing.is_empty() {
-        return Err(
-            anyhow!("not reproducible: {}\n{}", differing.join(", "), text.trim_end()).into()
-        );
+    if !all_equal {
+        let places = where_different.join("\n");
+        return Err(anyhow!("not reproducible\n{}\n{places}", text.trim_end()).into());
     }
-    let json: serde_json::Map<_, _> = compared
-        .iter()
-        .map(|(name, digests)| ((*name).to_owned(), digests[0].clone().into()))
-        .collect();
+    let json: serde_json::Map<_, _> =
+        compared.iter().map(|(name, digests)| (name.clone(), digests[0].clone().into())).collect();
     Ok(Outcome { text, json: json.into() })
 }
 
@@ -131,13 +130,11 @@ impl Circumstance {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    fn image(&self, distro: &str, kind: &str) -> anyhow::Result<String> {
+    fn image(&self, distro: &str, kind: &str) -> anyhow::Result<Artifact> {
         info!("{distro} {kind} in {}", self.root.display());
         let words = ["build-image", "--distro", distro, "--type", kind, "--agent", "agent-binary"];
         let answer = self.xtask(&words)?;
-        let path = answer["artifact"].as_str().context("no artifact")?.to_owned();
-        let (digest, _) = osbuilder::digest_file(Path::new(&path))?;
-        Ok(hex::encode(digest))
+        Ok(Artifact(answer["artifact"].as_str().context("no artifact")?.into()))
     }
 
     fn config(&self) -> anyhow::Result<String> {
@@ -146,6 +143,59 @@ impl Circumstance {
         let (digest, _) =
             osbuilder::digest_file(Path::new(answer["config"].as_str().context("no config")?))?;
         Ok(hex::encode(digest))
+    }
+}
+
+/// What is compared: what was asked for, else everything that can be built here.
+fn distros(project: &Project, args: &Repro) -> Result<Vec<String>, Failure> {
+    if !args.distro.is_empty() {
+        for distro in &args.distro {
+            osbuilder::RecipeFolder::load(&project.recipes(), distro)?;
+        }
+        return Ok(args.distro.clone());
+    }
+    let mut distros = vec!["debian".to_owned()];
+    if project.mirror_record("alpine").exists() {
+        distros.push("alpine".to_owned());
+    } else {
+        warn!("no Alpine mirror is on record: alpine is left out (`cargo xtask mirror alpine`)");
+    }
+    Ok(distros)
+}
+
+/// A built artifact, with what stands beside it.
+struct Artifact(PathBuf);
+
+impl Artifact {
+    /// What has to be equal byte for byte. The manifest does not: it also says
+    /// which mirror answered.
+    const ENDINGS: [&str; 4] = ["", ".contents.json", ".spdx.json", ".provenance.json"];
+
+    fn sha256(&self) -> anyhow::Result<String> {
+        Ok(hex::encode(osbuilder::digest_file(&self.0)?.0))
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        let mut name = self.0.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    }
+
+    /// Every file of it that differs from the other's, and where: the offset,
+    /// and of the artifact itself also the guest's files and their fields.
+    fn differences(&self, other: &Self) -> anyhow::Result<Vec<String>> {
+        let mut found = Vec::new();
+        for ending in Self::ENDINGS {
+            let (one, two) = (self.file(ending), other.file(ending));
+            let Some(place) = first_difference(&one, &two)? else { continue };
+            let name = one.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.push(format!("{name}: {place}"));
+            if ending.is_empty() {
+                let (one, two) = (Beside::read(&self.0)?, Beside::read(&other.0)?);
+                found.push(diff(side(&one), side(&two)).to_text(20));
+            }
+        }
+        Ok(found)
     }
 }
 

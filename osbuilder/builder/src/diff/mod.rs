@@ -2,6 +2,7 @@
 //! manifests say of how they were built. It reads manifests and lists of
 //! contents, never images, so it does not matter what form either has.
 
+pub mod bytes;
 mod text;
 
 use crate::contents::{Contents, Entry};

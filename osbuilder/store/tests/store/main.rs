@@ -8,6 +8,10 @@ mod desk;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod upkeep;
