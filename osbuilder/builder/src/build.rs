@@ -233,6 +233,8 @@ fn write_artifact(
             let compression = match recipe.initrd.compression {
                 InitrdCompression::Gzip => Compression::Gzip(9),
                 InitrdCompression::Zstd => Compression::Zstd(19),
+                InitrdCompression::Xz => Compression::Xz(6),
+                InitrdCompression::Lz4 => Compression::Lz4,
                 InitrdCompression::None => Compression::None,
             };
             let mut out = BufWriter::with_capacity(1 << 20, file);

@@ -13,6 +13,7 @@ use liblzma::write::XzEncoder;
 use rootfs::{Inode, InodeId, Kind, Tree};
 
 use crate::error::ImageError;
+use crate::lz4::Lz4Writer;
 
 /// How the archive is compressed; the guest's kernel must know the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Compression {
     Zstd(i32),
     /// xz with CRC-32, the only check every kernel knows; level 0 to 9.
     Xz(u32),
+    /// lz4, in the legacy frame that kernels read.
+    Lz4,
 }
 
 /// What to write.
@@ -83,6 +86,12 @@ pub fn write_initrd(
         Compression::Xz(level @ 0..=9) => {
             let stream = Stream::new_easy_encoder(level, Check::Crc32).map_err(io::Error::from)?;
             let mut encoder = XzEncoder::new_stream(&mut out, stream);
+            let stats = archive(tree, &mut encoder)?;
+            encoder.finish()?;
+            stats
+        }
+        Compression::Lz4 => {
+            let mut encoder = Lz4Writer::new(&mut out)?;
             let stats = archive(tree, &mut encoder)?;
             encoder.finish()?;
             stats

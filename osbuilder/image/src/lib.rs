@@ -9,10 +9,13 @@ pub mod disk;
 mod error;
 pub mod ext4;
 pub mod initrd;
+mod lz4;
 mod output;
+pub mod verity;
 
 pub use disk::{DiskOptions, DiskStats, FilesystemWriter, write_disk, write_disk_with};
 pub use error::ImageError;
 pub use ext4::{Ext4Options, Ext4Stats, write_ext4};
 pub use initrd::{Compression, InitrdOptions, InitrdStats, write_initrd};
 pub use output::Output;
+pub use verity::VerityTree;

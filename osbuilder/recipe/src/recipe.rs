@@ -115,6 +115,10 @@ pub enum InitrdCompression {
     /// zstd -19.
     #[default]
     Zstd,
+    /// xz -6; the kernel needs CONFIG_RD_XZ.
+    Xz,
+    /// lz4 in its legacy frame; the kernel needs CONFIG_RD_LZ4.
+    Lz4,
     /// As it is.
     None,
 }

@@ -139,6 +139,27 @@ fn every_compression_holds_the_same_archive() {
 }
 
 #[test]
+fn lz4_unpacks_ours() {
+    let mut tree = sample();
+    // More than two blocks of 8 MiB, of bytes that hardly compress.
+    let noise = |n: u32| (n.wrapping_mul(2_654_435_761) ^ n.wrapping_mul(n)).to_le_bytes();
+    let large: Vec<u8> = (0..5_000_000u32).flat_map(noise).collect();
+    tree.put_file("large", large, meta(0o644)).unwrap();
+    for tree in [sample(), tree] {
+        let (plain, _) = write(&tree, Compression::None);
+        let (packed, stats) = write(&tree, Compression::Lz4);
+        assert_eq!(packed[..4], [0x02, 0x21, 0x4c, 0x18]);
+        assert_eq!(stats.archive_bytes, plain.len() as u64);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &packed).unwrap();
+        let output = Command::new("lz4").arg("-dc").arg(file.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout == plain);
+        assert!(write(&tree, Compression::Lz4).0 == packed);
+    }
+}
+
+#[test]
 fn levels_out_of_range_are_refused() {
     for compression in [Compression::Gzip(0), Compression::Zstd(22), Compression::Xz(10)] {
         let mut out = Vec::new();
@@ -158,7 +179,9 @@ fn a_full_disk_is_reported() {
             Ok(())
         }
     }
-    for compression in [Compression::None, Compression::Gzip(1), Compression::Zstd(1)] {
+    for compression in
+        [Compression::None, Compression::Gzip(1), Compression::Zstd(1), Compression::Lz4]
+    {
         let options = InitrdOptions { compression };
         let error = write_initrd(&sample(), &options, &mut Full).unwrap_err();
         assert!(matches!(error, ImageError::Write(_)), "{error}");

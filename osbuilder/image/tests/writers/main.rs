@@ -6,3 +6,4 @@ mod disk;
 mod ext4;
 mod initrd;
 mod judge;
+mod verity;
