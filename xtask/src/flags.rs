@@ -107,6 +107,9 @@ pub(crate) struct BuildImage {
     /// Agent binary to put in, instead of building it.
     #[arg(long, value_name = "FILE")]
     pub(crate) agent: Option<PathBuf>,
+    /// Put a dm-verity tree into the image, in a second partition.
+    #[arg(long)]
+    pub(crate) verity: bool,
     /// A further bill of materials beside the SPDX one.
     #[arg(long, value_enum)]
     pub(crate) sbom: Option<Sbom>,
@@ -196,6 +199,9 @@ pub(crate) struct Boot {
     /// --distro, which one to build.
     #[arg(long, value_enum)]
     pub(crate) init: Option<InitKind>,
+    /// With --distro: an image with a dm-verity tree.
+    #[arg(long, requires = "distro")]
+    pub(crate) verity: bool,
     /// With --distro: the variant of the recipe.
     #[arg(long, value_name = "NAME", requires = "distro")]
     pub(crate) variant: Option<String>,

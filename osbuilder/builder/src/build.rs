@@ -5,7 +5,7 @@ use crate::contents::Contents;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::inputs;
-use crate::manifest::{Artifact, Manifest};
+use crate::manifest::{Artifact, Manifest, VerityRecord};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
 use crate::output::{Partial, digest_file, publish};
 use crate::packages;
@@ -59,6 +59,8 @@ pub struct BuildRequest<'a> {
     /// Text of the versions database, where the caller used one; named in the
     /// provenance.
     pub versions: Option<&'a [u8]>,
+    /// Whether an image gets a dm-verity tree in a second partition.
+    pub verity: bool,
     /// Whether a CycloneDX bill of materials is written beside the SPDX one.
     pub cyclonedx: bool,
 }
@@ -93,7 +95,7 @@ pub fn build(
         request.architecture,
     )?;
     let mirrors = mirrors::choose(&folder, &request.mirrors)?;
-    let inputs = inputs::digest(&folder, &selection, &mirrors, request.agent);
+    let inputs = inputs::digest(&folder, &selection, &mirrors, request.agent, request.verity);
     let artifact = request.out.join(file_name(&folder.recipe, &selection));
     let manifest_file = with_suffix(&artifact, ".manifest.json");
     let stands = |ending: &&str| with_suffix(&artifact, ending).is_file();
@@ -119,12 +121,11 @@ pub fn build(
     let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
     let identity = inputs::identity(&folder, &selection, &packages, request.agent);
-    write_artifact(&tree, &folder.recipe, &selection, identity, file).map_err(
-        |error| match error {
+    let verity = write_artifact(&tree, &folder.recipe, &selection, identity, request.verity, file)
+        .map_err(|error| match error {
             image::ImageError::Write(source) => BuildError::output("writing", &artifact, source),
             source => BuildError::Write { path: artifact.clone(), source },
-        },
-    )?;
+        })?;
     debug!("artifact written after {:?}", clock.elapsed());
     let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
         action: "reading",
@@ -148,6 +149,7 @@ pub fn build(
         variant: selection.variant.clone(),
         architecture: selection.architecture.clone(),
         filesystem: (selection.r#type == Type::Image).then(|| "ext4".to_owned()),
+        verity,
         kernel_parameters: selection.layer.kernel_parameters.clone(),
         source_date_epoch: folder.recipe.source_date_epoch,
         inputs: hex::encode(inputs),
@@ -226,8 +228,9 @@ fn write_artifact(
     recipe: &Recipe,
     selection: &Selection,
     identity: [u8; 32],
+    verity: bool,
     mut file: fs::File,
-) -> Result<(), image::ImageError> {
+) -> Result<Option<VerityRecord>, image::ImageError> {
     match selection.r#type {
         Type::Initrd => {
             let compression = match recipe.initrd.compression {
@@ -259,10 +262,28 @@ fn write_artifact(
                 dax_header: true,
                 align_bytes: u64::from(recipe.image.alignment_mib) << 20,
             };
-            image::write_disk(tree, &options, &mut file)?;
+            let disk = image::write_disk(tree, &options, &mut file)?;
+            if verity {
+                // A salt out of what is in the image: other images, other digests,
+                // and the same image twice the same.
+                let (_, tree) =
+                    image::add_verity(&mut file, &disk, options.align_bytes, &identity)?;
+                return Ok(Some(record(&tree)));
+            }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+fn record(tree: &image::verity::VerityTree) -> VerityRecord {
+    VerityRecord {
+        root_hash: hex::encode(tree.root_hash),
+        salt: hex::encode(&tree.salt),
+        data_blocks: tree.data_blocks,
+        kernel_verity_params: tree.parameters(),
+        dm_create_nvdimm: tree.dm_create("/dev/pmem0p1", "/dev/pmem0p2"),
+        dm_create_virtio_blk: tree.dm_create("/dev/vda1", "/dev/vda2"),
+    }
 }
 
 /// A version 8 (made by own rules) UUID out of a digest: the filesystem's

@@ -42,6 +42,7 @@ pub(crate) fn digest(
     selection: &Selection,
     mirrors: &Mirrors,
     agent: &Agent,
+    verity: bool,
 ) -> [u8; 32] {
     let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let parents: Vec<_> = folder.parents.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
@@ -60,6 +61,7 @@ pub(crate) fn digest(
         "keys": keys,
         "selection": selection,
         "mirrors": urls,
+        "verity": verity,
         "agent": [&agent.version, &hex::encode(agent.sha256)],
     });
     Sha256::digest(document.to_string()).into()

@@ -25,7 +25,7 @@ pub mod sbom;
 pub use build::{Agent, BuildRequest, Built, build};
 pub use error::BuildError;
 pub use folder::{RecipeFolder, distros};
-pub use manifest::{Artifact, Manifest, MirrorRecord, PackageRecord};
+pub use manifest::{Artifact, Manifest, MirrorRecord, PackageRecord, VerityRecord};
 pub use mirrors::{LocalMirror, MirrorChoice};
 pub use output::{abandon_partial_files, digest_file};
 pub use packages::apt_source;

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub architecture: String,
     /// Filesystem of an image.
     pub filesystem: Option<String>,
+    /// The dm-verity tree over the filesystem, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verity: Option<VerityRecord>,
     /// Parameters that the kernel needs to boot it.
     pub kernel_parameters: Vec<String>,
     /// No timestamp in the artifact is later.
@@ -44,6 +47,25 @@ pub struct Manifest {
     pub mirror: MirrorRecord,
     /// Every package in it, by name.
     pub packages: Vec<PackageRecord>,
+}
+
+/// How a kernel checks the filesystem of an image: SHA-256 in blocks of 4096
+/// bytes, the data in the first partition, the tree in the second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VerityRecord {
+    /// Digest that vouches for everything, hexadecimal.
+    pub root_hash: String,
+    /// Salt, hexadecimal.
+    pub salt: String,
+    /// Blocks of data.
+    pub data_blocks: u64,
+    /// `kernel_verity_params` of the runtime's configuration.
+    pub kernel_verity_params: String,
+    /// Value of the kernel parameter `dm-mod.create` where the image is an NVDIMM.
+    pub dm_create_nvdimm: String,
+    /// The same where it is a virtio-blk disk.
+    pub dm_create_virtio_blk: String,
 }
 
 /// The artifact file.

@@ -6,13 +6,14 @@
 //! which both tables name. Without: a partition table and the file system at
 //! 1 MiB. It must not know what is inside the file system.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use rootfs::Tree;
 
 use crate::error::ImageError;
 use crate::ext4::{Ext4Options, Ext4Stats, write_ext4};
 use crate::output::{Output, SparseWriter};
+use crate::verity::{self, VerityTree};
 
 const SECTOR: u64 = 512;
 const MIB: u64 = 1 << 20;
@@ -121,32 +122,96 @@ pub fn write_disk_with(
     let length = size_bytes - filesystem_offset;
     let signature = filesystem.disk_signature();
 
-    out.seek(SeekFrom::Start(0))?;
-    out.write_all(&partition_table(signature, filesystem_offset, length)?)?;
+    let root = Partition { start: filesystem_offset, length, active: false };
+    write_tables(out, signature, dax_header, &[root])?;
     if dax_header {
         out.seek(SeekFrom::Start(4096))?;
         out.write_all(&pfn_superblock())?;
-        out.seek(SeekFrom::Start(DATA_OFFSET))?;
-        out.write_all(&partition_table(signature, PARTITION_OFFSET, length)?)?;
     }
     SparseWriter::new(out).finish(size_bytes)?;
     Ok(DiskStats { size_bytes, filesystem_offset, filesystem_bytes })
 }
 
-/// A classic partition table with one Linux partition; offsets in bytes.
-fn partition_table(signature: [u8; 4], start: u64, length: u64) -> Result<[u8; 512], ImageError> {
+/// Puts a dm-verity tree over the file system of a disk image that was just
+/// written, into a second partition at the next MiB; the first one is then
+/// marked active, and ends where the data ends. Gives the image's new measures
+/// and the tree.
+///
+/// # Errors
+///
+/// When the file system is not in whole blocks of 4096 bytes, or the file can't
+/// be read or written.
+pub fn add_verity<F: Read + Write + Seek>(
+    file: &mut F,
+    disk: &DiskStats,
+    align_bytes: u64,
+    salt: &[u8],
+) -> Result<(DiskStats, VerityTree), ImageError> {
+    let (start, length) = (disk.filesystem_offset, disk.filesystem_bytes);
+    let mut signature = [0; 4];
+    file.seek(SeekFrom::Start(440))?;
+    file.read_exact(&mut signature)?;
+    file.seek(SeekFrom::Start(start))?;
+    let tree = verity::format((&mut *file).take(length), length, salt)?;
+
+    let place = (start + length).checked_next_multiple_of(MIB).ok_or(ImageError::TooLarge)?;
+    // A file system of one block needs no tree, but a partition needs a length.
+    let tree_bytes = (tree.tree.len() as u64).max(verity::BLOCK as u64);
+    let end = place.checked_add(tree_bytes).ok_or(ImageError::TooLarge)?;
+    let size_bytes = end.checked_next_multiple_of(align_bytes).ok_or(ImageError::TooLarge)?;
+    let data = Partition { start, length, active: true };
+    let hash = Partition { start: place, length: size_bytes - place, active: false };
+    write_tables(file, signature, start > PARTITION_OFFSET, &[data, hash])?;
+    file.seek(SeekFrom::Start(place))?;
+    file.write_all(&tree.tree)?;
+    SparseWriter::new(file).finish(size_bytes)?;
+    Ok((DiskStats { size_bytes, ..*disk }, tree))
+}
+
+/// A Linux partition; bytes from the start of the file.
+#[derive(Clone, Copy)]
+struct Partition {
+    start: u64,
+    length: u64,
+    active: bool,
+}
+
+/// The table for plain disks and, with the DAX header, the one that the pmem
+/// driver sees, for which everything lies 2 MiB earlier.
+fn write_tables(
+    out: &mut dyn Output,
+    signature: [u8; 4],
+    dax_header: bool,
+    partitions: &[Partition],
+) -> Result<(), ImageError> {
+    out.seek(SeekFrom::Start(0))?;
+    out.write_all(&partition_table(signature, partitions, 0)?)?;
+    if dax_header {
+        out.seek(SeekFrom::Start(DATA_OFFSET))?;
+        out.write_all(&partition_table(signature, partitions, DATA_OFFSET)?)?;
+    }
+    Ok(())
+}
+
+/// A classic partition table, seen from `origin`.
+fn partition_table(
+    signature: [u8; 4],
+    partitions: &[Partition],
+    origin: u64,
+) -> Result<[u8; 512], ImageError> {
     let sectors = |bytes: u64| u32::try_from(bytes / SECTOR).map_err(|_| ImageError::TooLarge);
     // Cylinder, head and sector are long out of use; this value says so.
     let no_chs = [0xfe, 0xff, 0xff];
-    let mut entry = [0u8; 16];
-    entry[1..4].copy_from_slice(&no_chs);
-    entry[4] = 0x83;
-    entry[5..8].copy_from_slice(&no_chs);
-    entry[8..12].copy_from_slice(&sectors(start)?.to_le_bytes());
-    entry[12..16].copy_from_slice(&sectors(length)?.to_le_bytes());
     let mut table = [0u8; 512];
     table[440..444].copy_from_slice(&signature);
-    table[446..462].copy_from_slice(&entry);
+    for (entry, partition) in table[446..510].chunks_exact_mut(16).zip(partitions) {
+        entry[0] = if partition.active { 0x80 } else { 0 };
+        entry[1..4].copy_from_slice(&no_chs);
+        entry[4] = 0x83;
+        entry[5..8].copy_from_slice(&no_chs);
+        entry[8..12].copy_from_slice(&sectors(partition.start - origin)?.to_le_bytes());
+        entry[12..16].copy_from_slice(&sectors(partition.length)?.to_le_bytes());
+    }
     table[510..512].copy_from_slice(&[0x55, 0xaa]);
     Ok(table)
 }

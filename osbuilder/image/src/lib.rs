@@ -13,7 +13,7 @@ mod lz4;
 mod output;
 pub mod verity;
 
-pub use disk::{DiskOptions, DiskStats, FilesystemWriter, write_disk, write_disk_with};
+pub use disk::{DiskOptions, DiskStats, FilesystemWriter, add_verity, write_disk, write_disk_with};
 pub use error::ImageError;
 pub use ext4::{Ext4Options, Ext4Stats, write_ext4};
 pub use initrd::{Compression, InitrdOptions, InitrdStats, write_initrd};

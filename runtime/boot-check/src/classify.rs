@@ -23,6 +23,8 @@ pub enum FailureClass {
     OutOfMemory,
     /// The device named by `root=` is not there.
     NoRootDevice,
+    /// dm-verity found bytes that are not the measured ones, or no such tree.
+    Tampered,
     /// The root is there but can't be mounted.
     WrongFilesystem,
     /// There is no program to run as init.
@@ -65,6 +67,7 @@ impl FailureClass {
             Self::KernelSilent => "kernel-silent",
             Self::OutOfMemory => "out-of-memory",
             Self::NoRootDevice => "no-root-device",
+            Self::Tampered => "tampered",
             Self::WrongFilesystem => "wrong-filesystem",
             Self::NoInit => "no-init",
             Self::InitDied => "init-died",
@@ -137,6 +140,7 @@ pub fn classify(evidence: &Evidence<'_>) -> Diagnosis {
         rules::hypervisor_failed,
         rules::kernel_silent,
         rules::out_of_memory,
+        rules::tampered,
         rules::no_vsock_said_by_agent,
         rules::no_init,
         rules::wrong_filesystem,

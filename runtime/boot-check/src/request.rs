@@ -64,6 +64,9 @@ pub struct BootRequest {
     pub memory_mib: u64,
     /// Processors.
     pub cpus: u32,
+    /// What device-mapper makes the root of, where the image is checked by
+    /// dm-verity: the value of `dm-mod.create`; see [`Self::measure`].
+    pub verity: Option<String>,
     /// Parameters put behind our own, so that they win.
     pub extra_kernel_params: Vec<String>,
     /// How long the whole boot and all checks may take.
@@ -95,12 +98,20 @@ impl BootRequest {
             icount: false,
             memory_mib: 512,
             cpus: 1,
+            verity: None,
             extra_kernel_params: Vec::new(),
             timeout: Duration::from_secs(120),
             expect,
             tools: ToolPaths::default(),
             work_dir: work_dir.into(),
         }
+    }
+
+    /// Has the kernel check every block of the image, as `dm_create` says. The
+    /// root is then a device of device-mapper, and those know no DAX.
+    pub fn measure(&mut self, dm_create: impl Into<String>) {
+        self.verity = Some(dm_create.into());
+        self.expect.dax = false;
     }
 
     /// The kernel's parameters, ours first.
@@ -112,6 +123,13 @@ impl BootRequest {
             let (device, dax) = match driver {
                 RootDriver::NvdimmDax => ("/dev/pmem0p1", true),
                 RootDriver::VirtioBlk => ("/dev/vda1", false),
+            };
+            let (device, dax) = match &self.verity {
+                None => (device, dax),
+                Some(dm_create) => {
+                    params.push(format!("dm-mod.create=\"{dm_create}\""));
+                    ("/dev/dm-0", false)
+                }
             };
             params.push(format!("root={device}"));
             let flags = root_flags(fstype, dax);

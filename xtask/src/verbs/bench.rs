@@ -70,6 +70,7 @@ fn debian() -> BuildImage {
         update: false,
         offline: false,
         agent: None,
+        verity: false,
         sbom: None,
         out: None,
     }
@@ -95,6 +96,7 @@ fn image(project: &Project, flags: &Flags) -> Result<(Duration, Duration), Failu
             out: folder.path(),
             update: true,
             versions: None,
+            verity: false,
             cyclonedx: false,
         };
         osbuilder::build(&request, &store, &Bars::new(true))?;

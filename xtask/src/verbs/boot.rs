@@ -77,6 +77,7 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
             update: false,
             offline: false,
             agent: None,
+            verity: args.verity,
             sbom: None,
             out: None,
         },
@@ -123,6 +124,12 @@ fn request(
         },
     };
     let mut request = BootRequest::new(kernel, rootfs, work);
+    if let Some(verity) = guest.manifest.as_ref().and_then(|manifest| manifest.verity.as_ref()) {
+        request.measure(match args.driver {
+            Driver::Nvdimm => verity.dm_create_nvdimm.clone(),
+            Driver::VirtioBlk => verity.dm_create_virtio_blk.clone(),
+        });
+    }
     if let Some(manifest) = &guest.manifest {
         let version = &manifest.agent_version;
         request.expect.agent_version = Some(version.clone()).filter(|v| v != "unknown");

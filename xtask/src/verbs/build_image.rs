@@ -74,6 +74,7 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         out: &out,
         update: args.update,
         versions: Some(project.versions_text.as_bytes()),
+        verity: args.verity,
         cyclonedx: args.sbom == Some(Sbom::Cyclonedx),
     };
     let store = project.store(args.offline)?;

@@ -91,3 +91,10 @@ pub fn artifact(distro: &str) -> PathBuf {
     let built = xtask(&["--json", "build-image", "--distro", distro]).succeeded().json();
     PathBuf::from(built["artifact"].as_str().unwrap())
 }
+
+/// The Debian image with a dm-verity tree, built into `folder`.
+pub fn measured(folder: &Path) -> PathBuf {
+    let words = ["--json", "build-image", "--distro", "debian", "--verity", "--out"];
+    let built = xtask(&[&words[..], &[folder.to_str().unwrap()]].concat()).succeeded().json();
+    PathBuf::from(built["artifact"].as_str().unwrap())
+}

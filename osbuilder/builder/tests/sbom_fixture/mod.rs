@@ -34,6 +34,7 @@ pub fn manifest() -> Manifest {
         variant: None,
         architecture: "x86_64".into(),
         filesystem: Some("ext4".into()),
+        verity: None,
         kernel_parameters: vec!["quiet".into()],
         source_date_epoch: 86_400,
         inputs: "11".repeat(32),

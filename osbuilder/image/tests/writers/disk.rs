@@ -120,3 +120,36 @@ fn sizes_follow_the_alignment_and_bytes_repeat() {
         assert!(matches!(wrong(dax_header, align), ImageError::Option(_)));
     }
 }
+
+#[test]
+fn a_measured_image_has_its_tree_in_a_second_partition() {
+    for dax_header in [true, false] {
+        let options = DiskOptions { dax_header, ..DiskOptions::dax(options()) };
+        let mut out = Cursor::new(Vec::new());
+        let plain = write_disk(&tree(), &options, &mut out).unwrap();
+        let (stats, tree) =
+            image::add_verity(&mut out, &plain, options.align_bytes, b"salt").unwrap();
+        let bytes = out.into_inner();
+        assert_eq!(stats.size_bytes, bytes.len() as u64);
+        assert_eq!(stats.size_bytes % options.align_bytes, 0);
+        let tables: &[usize] = if dax_header { &[0, 2 << 20] } else { &[0] };
+        for &origin in tables {
+            let table = &bytes[origin..origin + 512];
+            assert_eq!(table[440..444], [1; 4]);
+            assert_eq!((table[446], table[462]), (0x80, 0), "the first one is active");
+            assert!(table[478..510].iter().all(|byte| *byte == 0), "two partitions only");
+            let bytes_at = |at: usize| {
+                usize::try_from(u32::from_le_bytes(table[at..at + 4].try_into().unwrap())).unwrap()
+                    * 512
+            };
+            let data = &bytes[origin + bytes_at(454)..][..bytes_at(458)];
+            let hash = &bytes[origin + bytes_at(470)..][..bytes_at(474)];
+            assert_eq!(data.len() as u64, stats.filesystem_bytes);
+            let again = image::verity::format(data, data.len() as u64, b"salt").unwrap();
+            assert_eq!(again, tree);
+            assert!(hash.starts_with(&tree.tree) && !tree.tree.is_empty());
+            assert_eq!(origin + bytes_at(470) + hash.len(), bytes.len());
+            fsck(data);
+        }
+    }
+}

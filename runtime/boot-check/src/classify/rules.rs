@@ -211,6 +211,19 @@ fn filesystem_option(fstype: &str) -> &'static str {
     }
 }
 
+pub(super) fn tampered(evidence: &Evidence<'_>) -> Option<Diagnosis> {
+    // The target also says which implementation of SHA-256 it took.
+    let mut lines = evidence.console.iter().map(String::as_str);
+    let line = lines
+        .find(|line| line.contains("device-mapper: verity: ") && line.contains(" is corrupted"))?;
+    Some(diagnosis(
+        FailureClass::Tampered,
+        "dm-verity found bytes in the image that are not the measured ones",
+        Some(line),
+        Some("the image file, or a root hash of another image (kernel_verity_params)"),
+    ))
+}
+
 pub(super) fn no_root_device(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     let line = evidence.line(&[
         "Cannot open root device",

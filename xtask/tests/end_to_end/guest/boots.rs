@@ -1,6 +1,6 @@
 //! `cargo xtask boot` of guests that come up, in all forms they are built in.
 
-use crate::checkout::{artifact, boot, booted};
+use crate::checkout::{artifact, boot, booted, measured};
 use serde_json::Value;
 use std::fs;
 
@@ -138,5 +138,18 @@ fn two_boots_at_once_do_not_meet() {
     });
     for ran in runs {
         run_by_the_agent(&ran.succeeded().json());
+    }
+}
+
+#[test]
+fn a_measured_image_in_both_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = measured(dir.path());
+    for driver in ["nvdimm", "virtio-blk"] {
+        let report = booted(&["--image", image.to_str().unwrap(), "--driver", driver]);
+        run_by_systemd(&report);
+        let command_line = report["guest"]["cmdline"].as_str().unwrap();
+        assert!(command_line.contains("root=/dev/dm-0 "), "{command_line}");
+        assert_eq!(report["guest"]["root"]["dax"], false);
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask boot` of guests that do not come up: exit status, class, what to
 //! look at and the console's last lines reach the caller.
 
-use crate::checkout::{boot, xtask};
+use crate::checkout::{boot, measured, root, xtask};
 use serde_json::Value;
 use std::fs;
 
@@ -74,4 +74,31 @@ fn files_that_are_not_there_are_wrong_input() {
     let ran = xtask(&["--json", "boot", "--initrd", "/no/such/initrd"]);
     assert_eq!(ran.status, Some(2), "{ran:#?}");
     contains(&ran.stderr, &["/no/such/initrd can't be booted"]);
+}
+
+#[test]
+fn one_changed_byte_of_a_measured_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = measured(dir.path());
+    let mut bytes = fs::read(&image).unwrap();
+    // The agent's own first page, which no boot can do without. The file is
+    // sought behind the header, in whole blocks, as the filesystem lays it out.
+    let agent = fs::read(root().join("target/kata/x86_64/kata-agent")).unwrap();
+    let place = (3 << 20..bytes.len())
+        .step_by(4096)
+        .find(|at| bytes[*at..].starts_with(&agent[..4096]))
+        .unwrap();
+    bytes[place + 4000] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let (json, text) = failed(&["--image", image.to_str().unwrap(), "--driver", "virtio-blk"]);
+    assert_eq!(json["diagnosis"]["class"]["kind"], "tampered", "{text}");
+    contains(&text, &["tampered", "not the measured ones", "is corrupted"]);
+    // A root hash of another image: not even the filesystem can be read.
+    let manifest = format!("{}.manifest.json", image.display());
+    let record = fs::read_to_string(&manifest).unwrap();
+    let known: Value = serde_json::from_str(&record).unwrap();
+    let hash = known["verity"]["root-hash"].as_str().unwrap();
+    fs::write(&manifest, record.replace(hash, &"5a".repeat(32))).unwrap();
+    let (json, text) = failed(&["--image", image.to_str().unwrap()]);
+    assert_eq!(json["diagnosis"]["class"]["kind"], "tampered", "{text}");
 }
