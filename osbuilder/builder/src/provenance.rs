@@ -86,6 +86,7 @@ pub fn statement(manifest: &Manifest, materials: &[Material]) -> Vec<u8> {
                     "type": manifest.r#type,
                     "init": manifest.init,
                     "variant": manifest.variant,
+                    "verity": manifest.verity.is_some(),
                     "architecture": manifest.architecture,
                     "filesystem": manifest.filesystem,
                 },

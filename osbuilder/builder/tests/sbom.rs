@@ -439,6 +439,7 @@ fn provenance_names_every_input_with_its_digest() {
                     "init": "systemd",
                     "type": "image",
                     "variant": null,
+                    "verity": false,
                     "version": "1"
                   },
                   "internalParameters": {

@@ -86,9 +86,6 @@ impl<'a> Draft<'a> {
         let parent = parent.cloned().map(inherited);
         let old = parent.as_ref();
         let raw = &self.raw;
-        let own = |value: &Option<String>, of: fn(&Recipe) -> &String, key| {
-            value.clone().or_else(|| old.map(|old| of(old).clone())).ok_or_else(|| lacking(key))
-        };
         let mut base = old.map(|old| old.base.clone());
         if let Some(over) = &raw.base {
             base = Some(base.unwrap_or_default().joined(&over.value));
@@ -105,43 +102,22 @@ impl<'a> Draft<'a> {
         }
         let recipe = Recipe {
             name: raw.name.value.clone(),
-            title: own(&raw.title, |old| &old.title, "title")?,
-            version: own(&raw.version, |old| &old.version, "version")?,
-            source_date_epoch: raw
-                .source_date_epoch
-                .as_ref()
-                .map(|epoch| epoch.value)
-                .or(old.map(|old| old.source_date_epoch))
+            title: own(raw.title.clone(), old, |old| &old.title).ok_or_else(|| lacking("title"))?,
+            version: own(raw.version.clone(), old, |old| &old.version)
+                .ok_or_else(|| lacking("version"))?,
+            source_date_epoch: own(value(&raw.source_date_epoch), old, |o| &o.source_date_epoch)
                 .ok_or_else(|| lacking("source-date-epoch"))?,
-            repository: raw
-                .repository
-                .as_ref()
-                .map(|source| source.value.clone())
-                .or(old.map(|old| old.repository.clone()))
+            repository: own(value(&raw.repository), old, |old| &old.repository)
                 .ok_or_else(|| lacking("repository"))?,
-            architectures: raw
-                .architectures
-                .clone()
-                .or(old.map(|old| old.architectures.clone()))
+            architectures: own(raw.architectures.clone(), old, |old| &old.architectures)
                 .ok_or_else(|| lacking("architectures"))?,
-            default_type: raw
-                .default_type
-                .or(old.map(|old| old.default_type))
+            default_type: own(raw.default_type, old, |old| &old.default_type)
                 .ok_or_else(|| lacking("default-type"))?,
-            default_init: raw
-                .default_init
-                .as_ref()
-                .map(|inits| inits.value.clone())
-                .or(old.map(|old| old.default_init.clone()))
+            default_init: own(value(&raw.default_init), old, |old| &old.default_init)
                 .ok_or_else(|| lacking("default-init"))?,
-            image: raw
-                .image
-                .as_ref()
-                .map(|image| image.value.clone())
-                .or(old.map(|old| old.image.clone()))
-                .unwrap_or_default(),
-            initrd: raw.initrd.clone().or(old.map(|old| old.initrd.clone())).unwrap_or_default(),
-            aliases: raw.aliases.clone().or(old.map(|old| old.aliases.clone())).unwrap_or_default(),
+            image: own(value(&raw.image), old, |old| &old.image).unwrap_or_default(),
+            initrd: own(raw.initrd.clone(), old, |old| &old.initrd).unwrap_or_default(),
+            aliases: own(raw.aliases.clone(), old, |old| &old.aliases).unwrap_or_default(),
             base: base.ok_or_else(|| lacking("base"))?,
             init,
             variants,
@@ -274,6 +250,16 @@ impl<'a> Draft<'a> {
         let place = if known { place } else { self.raw.name.referenced };
         at(self.file, self.text, place, message)
     }
+}
+
+/// A key's value, where the file gives it.
+fn value<T: Clone>(key: &Option<Spanned<T>>) -> Option<T> {
+    key.as_ref().map(|key| key.value.clone())
+}
+
+/// What the file says, else what the parent says.
+fn own<T: Clone>(said: Option<T>, parent: Option<&Recipe>, of: fn(&Recipe) -> &T) -> Option<T> {
+    said.or_else(|| parent.map(|parent| of(parent).clone()))
 }
 
 /// What a recipe hands down: the names of its files lead to its own folder.
