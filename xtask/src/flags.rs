@@ -1,5 +1,6 @@
 //! The command line, as typed. Meaning is given by the verbs.
 
+use crate::supply::Supply;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -46,6 +47,12 @@ pub(crate) enum Verb {
     BuildKernel(BuildKernel),
     /// Build the static guest agent.
     BuildAgent(BuildAgent),
+    /// Bring the lock of a recipe up to date, and say what changes.
+    Lock(crate::verbs::lock::Lock),
+    /// Put every locked package into the store.
+    Fetch(crate::verbs::fetch::Fetch),
+    /// Copy everything that builds need into a folder, for machines without a network.
+    Vendor(crate::verbs::vendor::Vendor),
     /// Make a package mirror on this machine.
     Mirror(Mirror),
     /// Boot a guest under QEMU, talk to its agent, check it and show a timeline.
@@ -91,19 +98,14 @@ pub(crate) struct BuildImage {
     /// Architecture of the guest.
     #[arg(long, default_value = std::env::consts::ARCH)]
     pub(crate) arch: String,
-    /// Base URL of a mirror (http, https or file) in place of the usual ones;
-    /// several are tried in order.
-    #[arg(long, value_name = "URL")]
-    pub(crate) mirror: Vec<String>,
-    /// Public key that the mirror is signed with, in place of the recipe's.
-    #[arg(long, value_name = "FILE", requires = "mirror")]
-    pub(crate) mirror_key: Vec<PathBuf>,
-    /// Read the repository anew even if nothing else changed.
-    #[arg(long)]
+    #[command(flatten)]
+    pub(crate) supply: Supply,
+    /// Read the repository and bring the lock up to date first.
+    #[arg(long, conflicts_with = "locked")]
     pub(crate) update: bool,
-    /// Use only what the store holds; open no connection.
+    /// Make no lock: a missing one is an error.
     #[arg(long)]
-    pub(crate) offline: bool,
+    pub(crate) locked: bool,
     /// Agent binary to put in, instead of building it.
     #[arg(long, value_name = "FILE")]
     pub(crate) agent: Option<PathBuf>,
@@ -116,6 +118,26 @@ pub(crate) struct BuildImage {
     /// Where artifact and manifest go.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+impl BuildImage {
+    /// The default image for this machine, as if no flag were given.
+    pub(crate) fn usual() -> Self {
+        Self {
+            distro: None,
+            kind: None,
+            init: None,
+            variant: None,
+            arch: std::env::consts::ARCH.into(),
+            supply: Supply::default(),
+            update: false,
+            locked: false,
+            agent: None,
+            verity: false,
+            sbom: None,
+            out: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

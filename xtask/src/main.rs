@@ -10,6 +10,7 @@ mod flags;
 mod interrupt;
 mod progress;
 mod project;
+mod supply;
 mod tools;
 mod verbs;
 
@@ -94,6 +95,9 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
         Verb::BuildImage(args) => verbs::build_image::run(&project, flags, args),
         Verb::BuildKernel(args) => verbs::build_kernel::run(&project, flags, args),
         Verb::BuildAgent(args) => verbs::build_agent::run(&project, flags, args),
+        Verb::Lock(args) => verbs::lock::run(&project, flags, args),
+        Verb::Fetch(args) => verbs::fetch::run(&project, flags, args),
+        Verb::Vendor(args) => verbs::vendor::run(&project, flags, args),
         Verb::Mirror(args) => verbs::mirror::run(&project, args),
         Verb::Boot(args) => verbs::boot::run(&project, flags, args),
         Verb::Setup(args) => verbs::setup::run(&project, args),

@@ -3,9 +3,9 @@
 
 use crate::accounts;
 use crate::build::Agent;
+use crate::chosen::Unpacked;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
-use crate::packages::Unpacked;
 use recipe::{DeviceType, Init, Selection, Templates, TextSource, Type};
 use rootfs::{Content, EditError, Kind, MergeRules, Meta, Origin, Patterns, Tree};
 use serde_json::json;

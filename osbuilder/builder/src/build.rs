@@ -1,14 +1,15 @@
 //! One build from end to end: the only place that knows the order of steps.
 
 use crate::assemble::assemble;
+use crate::chosen::Chosen;
 use crate::contents::Contents;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::inputs;
+use crate::lock::{LockPlace, Open, Policy};
 use crate::manifest::{Artifact, Manifest, VerityRecord};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
 use crate::output::{Partial, digest_file, publish};
-use crate::packages;
 use crate::provenance;
 use crate::sbom::{self, PackageKind};
 use artifact_store::{Progress, Store, without_password};
@@ -53,9 +54,13 @@ pub struct BuildRequest<'a> {
     pub agent: &'a Agent,
     /// Where artifact and manifest go.
     pub out: &'a Path,
-    /// Whether an artifact of the same inputs is built anew, from the index of
-    /// today.
+    /// Whether the lock is brought up to date first, and the artifact built even
+    /// if nothing changed.
     pub update: bool,
+    /// Whether a missing lock is an error, and not made.
+    pub locked: bool,
+    /// A folder of locks in place of the usual ones.
+    pub locks: Option<&'a Path>,
     /// Text of the versions database, where the caller used one; named in the
     /// provenance.
     pub versions: Option<&'a [u8]>,
@@ -95,7 +100,17 @@ pub fn build(
         request.architecture,
     )?;
     let mirrors = mirrors::choose(&folder, &request.mirrors)?;
-    let inputs = inputs::digest(&folder, &selection, &mirrors, request.agent, request.verity);
+    let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
+    let policy = match (request.update, request.locked) {
+        (true, _) => Policy::Update,
+        (false, true) => Policy::Require,
+        (false, false) => Policy::Keep,
+    };
+    let open = Open { folder: &folder, architecture: request.architecture, mirrors: &mirrors };
+    let (lock, fresh) = open.obtain(&place, policy, store, progress)?;
+    let chosen = Chosen::of(&lock, &place, &folder, &selection, &mirrors)?;
+    let inputs =
+        inputs::digest(&folder, &selection, &chosen.sha256(), request.agent, request.verity);
     let artifact = request.out.join(file_name(&folder.recipe, &selection));
     let manifest_file = with_suffix(&artifact, ".manifest.json");
     let stands = |ending: &&str| with_suffix(&artifact, ending).is_file();
@@ -109,9 +124,8 @@ pub fn build(
     announce(&folder, &mirrors);
 
     let clock = Instant::now();
-    let chosen = packages::choose(&folder, &selection, &mirrors, store, progress)?;
-    debug!("packages chosen after {:?}", clock.elapsed());
-    let unpacked = chosen.unpack(&folder.recipe.name, store, progress)?;
+    let blobs = chosen.fetch(fresh, store, progress)?;
+    let unpacked = chosen.unpack(&blobs)?;
     debug!("packages unpacked after {:?}", clock.elapsed());
     let tree = assemble(&folder, &selection, unpacked, request.agent)?;
     debug!("tree assembled after {:?}", clock.elapsed());
@@ -156,7 +170,7 @@ pub fn build(
         osbuilder: env!("CARGO_PKG_VERSION").to_owned(),
         agent_version: request.agent.version.clone(),
         agent_sha256: hex::encode(request.agent.sha256),
-        mirror: chosen.mirror_record(&mirrors),
+        mirror: chosen.mirror_record(&mirrors, &blobs),
         packages,
     };
     let mut text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");

@@ -77,6 +77,69 @@ pub enum BuildError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The repository offers an older index than the lock was made from.
+    #[error(
+        "{distro}: the index {index} of {offered} is older than the one of {locked} that {lock} was made from: \
+         a mirror that lags behind, or somebody who offers the past again; \
+         give another mirror with --mirror URL, or delete that lock if the archive really went back"
+    )]
+    Rollback {
+        /// The distro.
+        distro: String,
+        /// Path of the index below the mirror.
+        index: String,
+        /// When the offered index was made.
+        offered: String,
+        /// When the locked one was made.
+        locked: String,
+        /// The lock's file.
+        lock: String,
+    },
+    /// Recipe and lock don't go together.
+    #[error(
+        "{lock} does not fit {recipe}: {reason}; bring it up to date with `cargo xtask lock --distro {distro} --arch {architecture}`"
+    )]
+    LockStale {
+        /// The lock's file.
+        lock: String,
+        /// The recipe's file.
+        recipe: String,
+        /// How they differ.
+        reason: String,
+        /// The distro.
+        distro: String,
+        /// Our name of the architecture.
+        architecture: String,
+    },
+    /// There is no lock, and none may be made.
+    #[error(
+        "there is no {lock}; make it with `cargo xtask lock --distro {distro} --arch {architecture}`"
+    )]
+    NoLock {
+        /// The lock's file.
+        lock: String,
+        /// The distro.
+        distro: String,
+        /// Our name of the architecture.
+        architecture: String,
+    },
+    /// No mirror has a locked package any more.
+    #[error(
+        "{distro}: {package} of {lock} is on no mirror any more; the archive has most likely replaced it. \
+         Take what is there now with `cargo xtask lock --distro {distro}` and see what changes, \
+         or give a mirror that keeps old packages with --mirror URL"
+    )]
+    Gone {
+        /// The distro.
+        distro: String,
+        /// Name and version of the package.
+        package: String,
+        /// The lock's file.
+        lock: String,
+        /// The attempts.
+        #[source]
+        source: StoreError,
+    },
     /// A package could not be fetched.
     #[error("{distro}: packages can't be fetched{hint}")]
     Fetch {
@@ -175,6 +238,8 @@ impl BuildError {
                 | Self::NotApt(_)
                 | Self::Problem(_)
                 | Self::Selection(_)
+                | Self::LockStale { .. }
+                | Self::NoLock { .. }
                 | Self::MirrorUrl { .. }
                 | Self::Key { .. }
                 | Self::Pattern { .. }

@@ -13,6 +13,8 @@ const MAX_PARENTS: usize = 8;
 /// A recipe with everything it names, read into memory.
 #[derive(Debug, Clone)]
 pub struct RecipeFolder {
+    /// The folder itself.
+    pub path: PathBuf,
     /// The checked recipe.
     pub recipe: Recipe,
     /// Its file, as errors name it.
@@ -88,7 +90,7 @@ impl RecipeFolder {
             let shown = path.strip_prefix(recipes).unwrap_or(&path).display();
             key_places.push(format!("recipes/{shown}"));
         }
-        Ok(Self { recipe, file, text, parents, files, keys, key_places })
+        Ok(Self { path: folder, recipe, file, text, parents, files, keys, key_places })
     }
 
     /// A file that the recipe names, as errors name it.

@@ -4,7 +4,6 @@
 use crate::build::Agent;
 use crate::folder::RecipeFolder;
 use crate::manifest::PackageRecord;
-use crate::mirrors::Mirrors;
 use recipe::Selection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -36,31 +35,27 @@ pub(crate) fn identity(
     Sha256::digest(document.to_string()).into()
 }
 
-/// The digest of all that the build is told.
+/// The digest of all that the build is told; `packages` is the digest of what
+/// the lock has for it. Mirrors and their keys are no part of it: whichever
+/// served a package, its digest is in the lock.
 pub(crate) fn digest(
     folder: &RecipeFolder,
     selection: &Selection,
-    mirrors: &Mirrors,
+    packages: &str,
     agent: &Agent,
     verity: bool,
 ) -> [u8; 32] {
     let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let parents: Vec<_> = folder.parents.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
     let files: Vec<_> = folder.files.iter().map(|(n, t)| (n, sha(t.as_bytes()))).collect();
-    let keys: Vec<_> = mirrors.keys.iter().map(|(name, bytes)| (name, sha(bytes))).collect();
-    // A mirror that the caller names may hold other packages than the usual
-    // ones; which of the usual ones answers makes no difference.
-    let urls: Vec<_> =
-        mirrors.urls.iter().filter(|_| mirrors.explicit).map(ToString::to_string).collect();
     let document = json!({
         "format": BUILDER_FORMAT,
         "osbuilder": [env!("CARGO_PKG_VERSION"), env!("OSBUILDER_SOURCES")],
         "recipe": sha(folder.text.as_bytes()),
         "parents": parents,
         "files": files,
-        "keys": keys,
         "selection": selection,
-        "mirrors": urls,
+        "packages": packages,
         "verity": verity,
         "agent": [&agent.version, &hex::encode(agent.sha256)],
     });

@@ -7,6 +7,7 @@
 mod accounts;
 mod assemble;
 mod build;
+mod chosen;
 pub mod contents;
 pub mod diff;
 mod error;
@@ -15,17 +16,21 @@ mod folder;
 #[cfg(test)]
 mod guest_summary_tests;
 mod inputs;
+pub mod lock;
 mod manifest;
 mod mirrors;
 mod output;
 mod packages;
 pub mod provenance;
 pub mod sbom;
+mod stock;
 
 pub use build::{Agent, BuildRequest, Built, build};
 pub use error::BuildError;
 pub use folder::{RecipeFolder, distros};
+pub use lock::{Changes, LockRequest, Locked, lock};
 pub use manifest::{Artifact, Manifest, MirrorRecord, PackageRecord, VerityRecord};
 pub use mirrors::{LocalMirror, MirrorChoice};
 pub use output::{abandon_partial_files, digest_file};
 pub use packages::apt_source;
+pub use stock::{Stock, StockRequest, Vendored, fetch, vendor};

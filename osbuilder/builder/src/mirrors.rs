@@ -43,8 +43,12 @@ pub(crate) struct Mirrors {
     pub(crate) key_places: Vec<String>,
     /// Why each of the URLs is asked, in their order.
     reasons: Vec<String>,
-    /// Whether the choice is the caller's and so part of the build's inputs.
-    pub(crate) explicit: bool,
+    /// Whether they are the recipe's own and the machine's, and not what the
+    /// caller or a record says.
+    pub(crate) usual: bool,
+    /// Where the lock of a mirror that was made on this machine lies: its
+    /// packages are no other mirror's.
+    pub(crate) locks: Option<PathBuf>,
 }
 
 impl Mirrors {
@@ -69,7 +73,8 @@ pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mir
             urls,
             keys,
             key_places,
-            explicit: true,
+            usual: false,
+            locks: None,
         });
     }
     if let Some(record) = choice.record.as_ref().filter(|path| path.exists()) {
@@ -89,7 +94,7 @@ pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mir
             reasons.push("the recipe".to_owned());
         }
     }
-    Ok(Mirrors { urls, keys, key_places, reasons, explicit: false })
+    Ok(Mirrors { urls, keys, key_places, reasons, usual: true, locks: None })
 }
 
 fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError> {
@@ -108,7 +113,8 @@ fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError>
         keys: vec![key],
         key_places: vec![local.key.display().to_string()],
         reasons: vec![chosen_by],
-        explicit: true,
+        usual: false,
+        locks: Some(record.with_extension("lock")),
     })
 }
 

@@ -80,6 +80,11 @@ impl Partial {
     }
 }
 
+/// Gives one file its name.
+pub(crate) fn publish_one(mut file: Partial) -> Result<(), BuildError> {
+    file.rename(&mut partial_files())
+}
+
 /// Gives an artifact, the files that describe it and its manifest their names,
 /// all whole already: whoever is interrupted is so before or after, and no
 /// description of an older artifact ever stands beside a newer one. Those of

@@ -1,48 +1,30 @@
-//! Packages of a build: open the repository, choose, fetch, unpack. Hides which
-//! family a distro belongs to from the rest of this crate.
+//! The repository of a recipe: opening it and choosing from it. Hides which
+//! family a distro belongs to from whoever makes a lock.
 
 use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
-use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::{MirrorChoice, Mirrors};
-use artifact_store::{Progress, Request, Store, without_password};
-use rayon::prelude::*;
+use artifact_store::{Progress, Request, Store};
 use recipe::{Recipe, RepositorySource, Selection};
-use repository::apk::PkgInfo;
 use repository::deb::DebSource;
 use repository::openpgp::{Keyring, KeyringError};
-use repository::solve::{Exceptions, Reason, Selected, SolveError, Wanted, replaced, solve};
-use repository::{Family, Identity, Index, Package, Provide, Relation, apk, deb};
+use repository::solve::{Exceptions, Selected, SolveError, Wanted, solve};
+use repository::{Family, Index, Package, Provide, Relation, apk, deb};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A package ready to be merged.
-pub(crate) struct Unpacked {
-    pub(crate) name: String,
-    /// The whole uncompressed tar of its files.
-    pub(crate) tar: Arc<Vec<u8>>,
-    /// Packages whose files it may overwrite.
-    pub(crate) replaces: Vec<String>,
-    /// Who wins where two packages may overwrite each other.
-    pub(crate) replace_priority: u32,
+/// A repository whose index is verified.
+pub(crate) struct Opened {
+    pub(crate) index: Index,
 }
 
-/// The repository and what was chosen from it.
-pub(crate) struct Chosen {
-    index: Index,
-    selected: Vec<Selected>,
-}
-
-/// Opens the repository and chooses the packages that the selection asks for.
+/// Chooses the packages that the selection asks for, in name order.
 pub(crate) fn choose(
+    opened: &Opened,
     folder: &RecipeFolder,
     selection: &Selection,
-    mirrors: &Mirrors,
-    store: &Store,
-    progress: &dyn Progress,
-) -> Result<Chosen, BuildError> {
-    let index = open(folder, selection, mirrors, store, progress)?;
+) -> Result<Vec<Selected>, BuildError> {
+    let index = &opened.index;
     let mut wanted: Vec<Wanted> = Vec::new();
     for name in &selection.layer.packages {
         if !wanted.iter().any(|have| have.relation.name == *name) {
@@ -69,7 +51,7 @@ pub(crate) fn choose(
         Ok(mut selected) => {
             selected
                 .sort_by(|a, b| index.packages[a.index].name.cmp(&index.packages[b.index].name));
-            Ok(Chosen { index, selected })
+            Ok(selected)
         }
         Err(SolveError::NotFound { name, nearest, .. })
             if selection.layer.packages.contains(&name) =>
@@ -84,18 +66,19 @@ pub(crate) fn choose(
     }
 }
 
-fn open(
+/// Opens the repository of `folder` for the architecture of `selection`.
+pub(crate) fn open(
     folder: &RecipeFolder,
     selection: &Selection,
     mirrors: &Mirrors,
     store: &Store,
     progress: &dyn Progress,
-) -> Result<Index, BuildError> {
+) -> Result<Opened, BuildError> {
     let distro = &folder.recipe.name;
     let failed = |source: Box<dyn std::error::Error + Send + Sync>, hint: String| {
         BuildError::Repository { distro: distro.clone(), hint, source }
     };
-    match &folder.recipe.repository {
+    let index = match &folder.recipe.repository {
         RepositorySource::Apt(_) => {
             let source = deb_source(folder, &selection.package_architecture, mirrors)?;
             deb::open(store, &source, progress).map_err(|error| match error {
@@ -129,6 +112,20 @@ fn open(
                 failed(Box::new(error), format!("{hint}{here}"))
             })
         }
+    };
+    Ok(Opened { index: index? })
+}
+
+/// One request to the store a package, each proven by what the index says of it.
+pub(crate) fn proving_requests(
+    opened: &Opened,
+    packages: &[&Package],
+) -> Result<Vec<Request>, BuildError> {
+    match packages.first().map(|package| package.family) {
+        None => Ok(Vec::new()),
+        Some(Family::Deb) => Ok(deb::requests(&opened.index, packages)),
+        Some(Family::Apk) => apk::fetch::requests(&opened.index, packages)
+            .map_err(|error| BuildError::Package(Box::new(error))),
     }
 }
 
@@ -209,112 +206,4 @@ pub fn apt_source(
     let selection = folder.recipe.select(None, None, None, architecture)?;
     let mirrors = crate::mirrors::choose(&folder, choice)?;
     deb_source(&folder, &selection.package_architecture, &mirrors)
-}
-
-impl Chosen {
-    /// Fetches every chosen package and unpacks it, in name order.
-    pub(crate) fn unpack(
-        &self,
-        distro: &str,
-        store: &Store,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Unpacked>, BuildError> {
-        let packages: Vec<&Package> = self.packages().collect();
-        let requests = self.requests()?;
-        let blobs = store
-            .fetch_all(&requests, 8, progress)
-            .map_err(|error| BuildError::fetch(distro, error))?;
-        packages
-            .par_iter()
-            .zip(&blobs)
-            .map(|(package, blob)| {
-                let bytes = blob.read().map_err(|error| BuildError::fetch(distro, error))?;
-                let damaged =
-                    |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
-                let (tar, relations, replace_priority) = match package.family {
-                    Family::Deb => {
-                        let file = deb::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
-                        (file.data_tar, package.replaces.clone(), 0)
-                    }
-                    // An apk index does not say what a package replaces; the package does.
-                    Family::Apk => {
-                        let file =
-                            apk::fetch::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
-                        let PkgInfo { replaces, replaces_priority, .. } = file.pkginfo;
-                        (file.data_tar, replaces, replaces_priority)
-                    }
-                };
-                Ok(Unpacked {
-                    name: package.name.clone(),
-                    tar: Arc::new(tar),
-                    replaces: replaced(&packages, &relations),
-                    replace_priority,
-                })
-            })
-            .collect()
-    }
-
-    /// One request to the store a package, in their order.
-    pub(crate) fn requests(&self) -> Result<Vec<Request>, BuildError> {
-        let packages: Vec<&Package> = self.packages().collect();
-        match packages.first().map(|package| package.family) {
-            None => Ok(Vec::new()),
-            Some(Family::Deb) => Ok(deb::requests(&self.index, &packages)),
-            Some(Family::Apk) => apk::fetch::requests(&self.index, &packages)
-                .map_err(|error| BuildError::Package(Box::new(error))),
-        }
-    }
-
-    fn packages(&self) -> impl Iterator<Item = &Package> {
-        self.selected.iter().map(|selected| &self.index.packages[selected.index])
-    }
-
-    /// What the manifest says of the repository.
-    pub(crate) fn mirror_record(&self, mirrors: &Mirrors) -> MirrorRecord {
-        let served = self.index.mirrors.first();
-        MirrorRecord {
-            url: served.map(without_password).unwrap_or_default(),
-            chosen_by: served.map_or("nobody", |url| mirrors.chosen_by(url)).to_owned(),
-            description: self.index.description.clone(),
-            signed_by: self.index.signed_by.clone(),
-            index_sha256: hex::encode(self.index.index_sha256),
-        }
-    }
-
-    /// What the manifest says of the packages.
-    pub(crate) fn records(&self) -> Vec<PackageRecord> {
-        self.selected
-            .iter()
-            .map(|selected| {
-                let package = &self.index.packages[selected.index];
-                PackageRecord {
-                    name: package.name.clone(),
-                    version: package.version.clone(),
-                    architecture: package.architecture.clone(),
-                    source: package.source.clone(),
-                    identity: match &package.identity {
-                        Identity::Sha256(digest) => format!("sha256:{}", hex::encode(digest)),
-                        Identity::ApkControl(digest) => {
-                            format!("apk-control-sha1:{}", hex::encode(digest))
-                        }
-                    },
-                    because: match &selected.because {
-                        Reason::Asked(why) => why.clone(),
-                        Reason::DependencyOf { package, requirement } => {
-                            format!("{} needs {requirement}", self.index.packages[*package].name)
-                        }
-                    },
-                    needed_by: match &selected.because {
-                        Reason::Asked(_) => None,
-                        Reason::DependencyOf { package, .. } => {
-                            Some(self.index.packages[*package].name.clone())
-                        }
-                    },
-                    location: Some(package.location.clone()),
-                    size: Some(package.size),
-                    license: package.license.clone(),
-                }
-            })
-            .collect()
-    }
 }

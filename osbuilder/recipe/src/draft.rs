@@ -168,6 +168,13 @@ impl<'a> Draft<'a> {
             for key in keys {
                 self.refuse_absolute(source.referenced, key)?;
             }
+            if let RepositorySource::Apt(apt) = &source.value
+                && let Some(snapshot) = &apt.snapshot
+                && (!snapshot.starts_with("http") || !snapshot.contains("{time}"))
+            {
+                let message = format!("`snapshot` is `{snapshot}`, no URL with `{{time}}` in it");
+                return Err(self.at(source.referenced, message));
+            }
         }
         let layers = raw.base.iter().chain(raw.init.values()).chain(raw.variants.values());
         for layer in layers {

@@ -6,6 +6,7 @@
 
 pub mod draft;
 pub mod layer;
+pub mod lock;
 pub mod path;
 pub mod problem;
 pub mod recipe;
@@ -15,6 +16,7 @@ mod yaml;
 
 pub use draft::Draft;
 pub use layer::{DeviceType, Layer, Ownership, TextSource};
+pub use lock::{Lock, LockedChoice, LockedIndex, LockedPackage, LockedRepository, LockedSelection};
 pub use path::{GuestPath, GuestPathError};
 pub use problem::{Problem, nearest};
 pub use recipe::{

@@ -61,6 +61,10 @@ pub struct AptRepository {
     /// Last path component by which a mirror of this distro is known in the
     /// machine's own apt configuration (`debian`, `ubuntu`).
     pub host_mirror: String,
+    /// Base URL of the archive as it stood at `{time}` (`20250809T102754Z`): asked
+    /// last, for locked packages that every mirror has replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// An apk (v2) repository and the keys that sign it.
@@ -292,6 +296,16 @@ impl Recipe {
             package_architecture: package_architecture.clone(),
             layer: whole,
         })
+    }
+
+    /// Every PID 1 that the recipe has a layer for.
+    pub fn inits(&self) -> impl Iterator<Item = Init> {
+        self.init.keys().copied()
+    }
+
+    /// Names of its variants, sorted.
+    pub fn variant_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.variants.keys().map(String::as_str)
     }
 
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {

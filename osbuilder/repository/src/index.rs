@@ -22,6 +22,19 @@ pub struct Index {
     pub date: Option<i64>,
     /// SHA-256 of the signed bytes, which pins the whole repository.
     pub index_sha256: [u8; 32],
+    /// Every signed file that was read, in order.
+    pub files: Vec<IndexFile>,
+}
+
+/// A signed file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexFile {
+    /// Path below the mirror.
+    pub path: String,
+    /// When it was made, in seconds since 1970 UTC, if it says so.
+    pub date: Option<i64>,
+    /// SHA-256 of the signed bytes.
+    pub sha256: [u8; 32],
 }
 
 /// The URL of the file at `path` (segments divided by `/`) below a mirror's base.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use ureq::http::StatusCode;
 
 /// One URL that was tried and why it did not help.
 pub type Attempt = (String, String);
@@ -106,6 +107,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether no mirror had the file, and at least one answered that there is
+    /// none: it is not the network that is at fault.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        let Self::AllMirrorsFailed { attempts, .. } = self else { return false };
+        let says_so = |(_, reason): &&Attempt| {
+            reason == crate::transfer::NO_FILE
+                || [StatusCode::NOT_FOUND, StatusCode::GONE]
+                    .iter()
+                    .any(|status| *reason == crate::transfer::answered(*status))
+        };
+        attempts.iter().any(|attempt| says_so(&attempt))
+    }
+
     /// A local error at `path`, told apart by whether space ran out.
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();

@@ -107,7 +107,7 @@ impl Part {
             .and_then(|()| lease.map_or(Ok(()), |lease| lease.mark_successor(&self.file, &path)))
             .and_then(|()| fs::rename(&self.path, &path))
             .map_err(|source| StoreError::io(&path, source))?;
-        Ok(Blob { sha256, size: self.position, path })
+        Ok(Blob { sha256, size: self.position, served_by: None, path })
     }
 }
 

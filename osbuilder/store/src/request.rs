@@ -76,6 +76,8 @@ pub struct Blob {
     pub sha256: [u8; 32],
     /// Its size in bytes.
     pub size: u64,
+    /// The URL that gave it, where it was not in the store already.
+    pub served_by: Option<Url>,
     pub(crate) path: PathBuf,
 }
 
@@ -121,7 +123,8 @@ mod tests {
     fn a_blob_that_changed_is_not_read() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("blob");
-        let blob = Blob { sha256: Sha256::digest(b"good").into(), size: 4, path: path.clone() };
+        let sha256 = Sha256::digest(b"good").into();
+        let blob = Blob { sha256, size: 4, served_by: None, path: path.clone() };
         assert!(matches!(blob.read(), Err(StoreError::Io { .. })));
         for bad in ["baad", "goo", "goodbye", ""] {
             std::fs::write(&path, bad).unwrap();

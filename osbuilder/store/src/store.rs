@@ -184,8 +184,10 @@ impl Store {
             progress.event(Event::Advanced { label, bytes: part.position() });
         }
         let prove = |part: &mut Part| prove(&request.expect, part);
-        self.mirrors(progress, stop).fill(label, &request.urls, limits, &mut part, &prove)?;
-        let blob = part.keep(&self.layout, self.lease.as_deref())?;
+        let mirrors = self.mirrors(progress, stop);
+        let url = mirrors.fill(label, &request.urls, limits, &mut part, &prove)?;
+        let mut blob = part.keep(&self.layout, self.lease.as_deref())?;
+        blob.served_by = Some(url);
         if let Expect::Check { cache_key, .. } = &request.expect {
             record::write(&self.layout, "refs", cache_key, &blob.sha256)?;
         }
@@ -235,7 +237,7 @@ impl Store {
         if size > request.max_size || request.size.is_some_and(|exact| exact != size) {
             return Ok(None);
         }
-        let blob = Blob { sha256, size, path };
+        let blob = Blob { sha256, size, served_by: None, path };
         if let Expect::Check { check, cache_key } = &request.expect
             && let Err(reason) = check(&blob.read()?)
         {

@@ -25,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// As many as the client follows by itself.
 const MOST_REDIRECTS: usize = 10;
 
+/// What is said of a `file:` URL that leads to nothing.
+pub(crate) const NO_FILE: &str = "there is no such file";
+
 /// Where bytes go.
 pub(crate) trait Sink {
     /// The file to name when writing fails.
@@ -320,8 +323,13 @@ fn strong_etag(headers: &HeaderMap) -> Option<String> {
     value.starts_with('"').then(|| value.to_owned())
 }
 
+/// A status in words.
+pub(crate) fn answered(status: StatusCode) -> String {
+    format!("the server answered {status}")
+}
+
 fn refused(status: StatusCode, headers: &HeaderMap) -> Failure {
-    let reason = format!("the server answered {status}");
+    let reason = answered(status);
     let passing = status.is_server_error()
         || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     if !passing {
@@ -396,7 +404,7 @@ fn classify_io(error: &io::Error) -> Failure {
 fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection ended early".to_owned(),
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound => NO_FILE.to_owned(),
         _ => {
             let text = error.to_string();
             text.split(" (os error").next().unwrap_or_default().to_owned()

@@ -59,21 +59,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn debian() -> BuildImage {
-    BuildImage {
-        distro: Some("debian".into()),
-        kind: None,
-        init: None,
-        variant: None,
-        arch: std::env::consts::ARCH.into(),
-        mirror: Vec::new(),
-        mirror_key: Vec::new(),
-        update: false,
-        offline: false,
-        agent: None,
-        verity: false,
-        sbom: None,
-        out: None,
-    }
+    BuildImage { distro: Some("debian".into()), ..BuildImage::usual() }
 }
 
 fn image(project: &Project, flags: &Flags) -> Result<(Duration, Duration), Failure> {
@@ -82,7 +68,9 @@ fn image(project: &Project, flags: &Flags) -> Result<(Duration, Duration), Failu
     let store = project.store(false)?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let mut times = Vec::new();
-    for _ in 0..RUNS {
+    for run in 0..RUNS {
+        // A folder of its own, in which nothing is unchanged yet.
+        let out = folder.path().join(run.to_string());
         let clock = Instant::now();
         let request = BuildRequest {
             recipes: &project.recipes(),
@@ -93,8 +81,10 @@ fn image(project: &Project, flags: &Flags) -> Result<(Duration, Duration), Failu
             architecture: std::env::consts::ARCH,
             mirrors: MirrorChoice { host_root: PathBuf::from("/"), ..MirrorChoice::default() },
             agent: &agent,
-            out: folder.path(),
-            update: true,
+            out: &out,
+            update: false,
+            locked: true,
+            locks: None,
             versions: None,
             verity: false,
             cyclonedx: false,

@@ -71,15 +71,8 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
             kind: args.kind,
             init: args.init,
             variant: args.variant.clone(),
-            arch: std::env::consts::ARCH.into(),
-            mirror: Vec::new(),
-            mirror_key: Vec::new(),
-            update: false,
-            offline: false,
-            agent: None,
             verity: args.verity,
-            sbom: None,
-            out: None,
+            ..BuildImage::usual()
         },
     )?;
     let kind = match built.manifest.r#type {

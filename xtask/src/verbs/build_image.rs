@@ -6,9 +6,8 @@ use crate::flags::{BuildImage, Flags, InitKind, Kind, Sbom};
 use crate::progress::Bars;
 use crate::project::Project;
 use crate::verbs::build_agent;
-use osbuilder::{BuildRequest, Built, MirrorChoice};
+use osbuilder::{BuildRequest, Built};
 use recipe::{Init, Type};
-use std::path::PathBuf;
 use std::time::Instant;
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &BuildImage) -> Result<Outcome, Failure> {
@@ -57,6 +56,7 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         None => build_agent::build(project, &args.arch)?,
     };
     let out = args.out.clone().unwrap_or_else(|| project.out(&args.arch));
+    let locks = args.supply.locks();
     let request = BuildRequest {
         recipes: &project.recipes(),
         distro,
@@ -64,20 +64,17 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         init,
         variant: args.variant.as_deref(),
         architecture: &args.arch,
-        mirrors: MirrorChoice {
-            urls: args.mirror.clone(),
-            keys: args.mirror_key.clone(),
-            record: Some(project.mirror_record(distro)),
-            host_root: PathBuf::from("/"),
-        },
+        mirrors: args.supply.mirrors(project, distro),
         agent: &agent,
         out: &out,
         update: args.update,
+        locked: args.locked,
+        locks: locks.as_deref(),
         versions: Some(project.versions_text.as_bytes()),
         verity: args.verity,
         cyclonedx: args.sbom == Some(Sbom::Cyclonedx),
     };
-    let store = project.store(args.offline)?;
+    let store = args.supply.store(project)?;
     Ok(osbuilder::build(&request, &store, &Bars::new(quiet))?)
 }
 

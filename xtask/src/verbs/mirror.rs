@@ -23,6 +23,12 @@ pub(crate) fn run(project: &Project, args: &Mirror) -> Result<Outcome, Failure> 
         let json = serde_json::json!({"forgotten": record});
         return Ok(Outcome { text: "the local Alpine mirror is off record".into(), json });
     }
+    // Packages made anew are signed with a new key: their lock is another one.
+    let locks = record.with_extension("lock");
+    if locks.exists() {
+        fs::remove_dir_all(&locks)
+            .with_context(|| format!("{} can't be removed", locks.display()))?;
+    }
     let file = project
         .versions
         .files

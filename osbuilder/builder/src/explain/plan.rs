@@ -1,17 +1,18 @@
 //! `plan`: what a build would do, without doing it: the packages it would take,
 //! which of them have yet to be fetched, and the files it would write.
 //!
-//! It opens the repository and chooses as a build does, so the plan is what a
-//! build of the same minute carries out; it fetches no package. It must not
+//! It goes by the lock as a build does; where there is none it opens the
+//! repository and says what the lock would be, without making it. It must not
 //! know a terminal.
 
 use super::sizes::human;
 use crate::build::file_name;
+use crate::chosen::Chosen;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
+use crate::lock::{LockPlace, Open};
 use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::{self, MirrorChoice};
-use crate::packages;
 use artifact_store::{Progress, Silent, Store};
 use rayon::prelude::*;
 use recipe::{Init, Selection, Type};
@@ -36,6 +37,8 @@ pub struct PlanRequest<'a> {
     pub architecture: &'a str,
     /// Mirrors and keys.
     pub mirrors: MirrorChoice,
+    /// A folder of locks in place of the usual ones.
+    pub locks: Option<&'a Path>,
     /// Where artifact and manifest would go.
     pub out: &'a Path,
     /// The same store as the one that reads the index, opened offline: it says
@@ -91,8 +94,17 @@ pub fn plan(
         request.architecture,
     )?;
     let mirrors = mirrors::choose(&folder, &request.mirrors)?;
-    let chosen = packages::choose(&folder, &selection, &mirrors, store, progress)?;
-    let requests = chosen.requests()?;
+    let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
+    let lock = match place.read(request.distro, request.architecture)? {
+        Some(lock) => lock,
+        None => {
+            let (folder, mirrors) = (&folder, &mirrors);
+            let open = Open { folder, architecture: request.architecture, mirrors };
+            open.refresh(&place, None, false, store, progress)?.lock
+        }
+    };
+    let chosen = Chosen::of(&lock, &place, &folder, &selection, &mirrors)?;
+    let requests = chosen.requests();
     let packages: Vec<Planned> = chosen
         .records()
         .into_par_iter()
@@ -107,7 +119,7 @@ pub fn plan(
     Ok(Plan {
         exists: artifact.is_file(),
         artifact,
-        mirror: chosen.mirror_record(&mirrors),
+        mirror: chosen.mirror_record(&mirrors, &[]),
         package_bytes: packages.iter().map(bytes).sum(),
         download_bytes: packages.iter().filter(|package| !package.held).map(bytes).sum(),
         packages,

@@ -8,7 +8,7 @@ use url::Url;
 use super::error::ApkError;
 use super::index::read_index;
 use super::keys::Keys;
-use crate::index::{Index, file_url};
+use crate::index::{Index, IndexFile, file_url};
 
 /// Largest compressed index; the largest real one has some 3 MiB.
 const MAX_INDEX_FILE: u64 = 64 << 20;
@@ -63,7 +63,7 @@ struct Joined {
     signed_by: Vec<String>,
     descriptions: Vec<String>,
     date: Option<i64>,
-    digests: Vec<[u8; 32]>,
+    files: Vec<IndexFile>,
 }
 
 impl Joined {
@@ -104,7 +104,7 @@ impl Joined {
             text => format!("{repository} ({text})"),
         });
         self.date = self.date.max(index.date);
-        self.digests.push(index.sha256);
+        self.files.push(IndexFile { path, date: index.date, sha256: index.sha256 });
         Ok(())
     }
 
@@ -112,9 +112,9 @@ impl Joined {
         let mut mirrors: Vec<Url> = self.serving.iter().cloned().collect();
         mirrors
             .extend(source.mirrors.iter().filter(|m| Some(*m) != self.serving.as_ref()).cloned());
-        let index_sha256 = match self.digests.as_slice() {
-            [one] => *one,
-            many => Sha256::digest(many.concat()).into(),
+        let index_sha256 = match self.files.as_slice() {
+            [one] => one.sha256,
+            many => Sha256::digest(many.iter().flat_map(|f| f.sha256).collect::<Vec<_>>()).into(),
         };
         Index {
             packages: self.packages,
@@ -128,6 +128,7 @@ impl Joined {
             ),
             date: self.date,
             index_sha256,
+            files: self.files,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::cache;
 use super::compression::{Compression, CompressionError};
 use super::packages::{self, PackagesError};
 use super::release::{Listed, Release, ReleaseError};
-use crate::index::{Index, file_url};
+use crate::index::{Index, IndexFile, file_url};
 use crate::openpgp::{Keyring, SignatureError, verify_cleartext};
 use crate::package::Package;
 
@@ -133,6 +133,11 @@ pub fn open(
         signed_by: inrelease.signed_by,
         date: Some(release.date),
         index_sha256: inrelease.sha256,
+        files: vec![IndexFile {
+            path: format!("dists/{}/InRelease", source.suite),
+            date: Some(release.date),
+            sha256: inrelease.sha256,
+        }],
         mirrors,
     })
 }

@@ -21,7 +21,9 @@ fn a_file_is_fetched_once_and_then_comes_from_the_store() {
     assert_eq!(blob.read().unwrap(), BODY);
     assert_eq!((blob.sha256, blob.size), (digest(BODY), 49));
     assert_eq!(fs::metadata(blob.path()).unwrap().permissions().mode() & 0o777, 0o400);
-    assert_eq!(desk.store().fetch(&request, &log).unwrap(), blob);
+    assert_eq!(blob.served_by, Some(server.url("file")));
+    let again = desk.store().fetch(&request, &log).unwrap();
+    assert_eq!((again.path(), again.served_by.as_ref()), (blob.path(), None));
     assert_eq!(server.connections(), 1);
     assert_eq!(
         log.lines(),

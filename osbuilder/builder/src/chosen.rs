@@ -1,0 +1,290 @@
+//! The packages of a build, as the lock has them: fetched by digest and
+//! unpacked, without a look at any index. Hides which family they belong to
+//! from the rest of this crate.
+
+use crate::assemble::rfc3339;
+use crate::error::BuildError;
+use crate::folder::RecipeFolder;
+use crate::lock::LockPlace;
+use crate::manifest::{MirrorRecord, PackageRecord};
+use crate::mirrors::Mirrors;
+use artifact_store::{Blob, Expect, Progress, Request, Store, without_password};
+use rayon::prelude::*;
+use recipe::{Lock, LockedPackage, LockedRepository, RepositorySource, Selection};
+use repository::apk::PkgInfo;
+use repository::index::file_url;
+use repository::solve::replaced;
+use repository::{Family, Identity, Package, apk, deb};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use url::Url;
+
+/// A package ready to be merged.
+pub(crate) struct Unpacked {
+    pub(crate) name: String,
+    /// The whole uncompressed tar of its files.
+    pub(crate) tar: Arc<Vec<u8>>,
+    /// Packages whose files it may overwrite.
+    pub(crate) replaces: Vec<String>,
+    /// Who wins where two packages may overwrite each other.
+    pub(crate) replace_priority: u32,
+}
+
+/// One locked package and why it is here.
+struct Choice {
+    package: Package,
+    sha256: [u8; 32],
+    because: String,
+    needed_by: Option<String>,
+    /// Packages of the selection whose files it may overwrite.
+    replaces: Vec<String>,
+}
+
+/// The packages of a selection.
+pub(crate) struct Chosen {
+    distro: String,
+    /// The lock's file, as errors name it.
+    lock: String,
+    choices: Vec<Choice>,
+    mirrors: Vec<Url>,
+    repository: LockedRepository,
+}
+
+impl Chosen {
+    /// What `lock` holds for `selection`.
+    ///
+    /// # Errors
+    /// [`BuildError::LockStale`] where the recipe asks for something else.
+    pub(crate) fn of(
+        lock: &Lock,
+        place: &LockPlace,
+        folder: &RecipeFolder,
+        selection: &Selection,
+        mirrors: &Mirrors,
+    ) -> Result<Self, BuildError> {
+        let distro = &folder.recipe.name;
+        let stale = |reason: String| BuildError::LockStale {
+            lock: place.shown().to_owned(),
+            recipe: folder.file.clone(),
+            reason,
+            distro: distro.clone(),
+            architecture: selection.architecture.clone(),
+        };
+        let locked = lock.selection(selection).map_err(stale)?;
+        let family = family(folder);
+        let names: Vec<&str> = locked.packages.iter().map(|choice| choice.name.as_str()).collect();
+        let choose = |choice: &recipe::LockedChoice| -> Result<Choice, BuildError> {
+            let recipe::LockedChoice { name, needed_by, requirement, .. } = choice;
+            let known = lock.package(choice).ok_or_else(|| stale(format!("it lacks `{name}`")))?;
+            let because = match (needed_by, requirement) {
+                (Some(by), Some(requirement)) => format!("{by} needs {requirement}"),
+                _ => format!("asked for by {}", folder.file),
+            };
+            let replaces = known.replaces.iter().filter(|name| names.contains(&name.as_str()));
+            Ok(Choice {
+                package: package(family, known),
+                sha256: digest(&known.sha256),
+                because,
+                needed_by: needed_by.clone(),
+                replaces: replaces.cloned().collect(),
+            })
+        };
+        Ok(Self {
+            distro: distro.clone(),
+            lock: place.shown().to_owned(),
+            choices: locked.packages.iter().map(choose).collect::<Result<_, _>>()?,
+            mirrors: urls(folder, mirrors, &lock.repository),
+            repository: lock.repository.clone(),
+        })
+    }
+
+    /// Every package of `lock`, whatever selection wants it.
+    pub(crate) fn whole(
+        lock: &Lock,
+        place: &LockPlace,
+        folder: &RecipeFolder,
+        mirrors: &Mirrors,
+    ) -> Self {
+        let family = family(folder);
+        let choice = |known: &LockedPackage| Choice {
+            package: package(family, known),
+            sha256: digest(&known.sha256),
+            because: String::new(),
+            needed_by: None,
+            replaces: Vec::new(),
+        };
+        Self {
+            distro: folder.recipe.name.clone(),
+            lock: place.shown().to_owned(),
+            choices: lock.packages.iter().map(choice).collect(),
+            mirrors: urls(folder, mirrors, &lock.repository),
+            repository: lock.repository.clone(),
+        }
+    }
+
+    /// One request to the store a package, in their order.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.choices
+            .iter()
+            .map(|Choice { package, sha256, .. }| Request {
+                label: format!("{} {}", package.name, package.version),
+                urls: self.mirrors.iter().map(|base| file_url(base, &package.location)).collect(),
+                max_size: package.size,
+                size: Some(package.size),
+                expect: Expect::Sha256(*sha256),
+            })
+            .collect()
+    }
+
+    /// Puts every package into the store. A package that no mirror has is the
+    /// archive's doing, unless the lock is `fresh`.
+    pub(crate) fn fetch(
+        &self,
+        fresh: bool,
+        store: &Store,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Blob>, BuildError> {
+        store.fetch_all(&self.requests(), 8, progress).map_err(|error| {
+            if fresh || !error.is_gone() {
+                return BuildError::fetch(&self.distro, error);
+            }
+            let package = match &error {
+                artifact_store::StoreError::AllMirrorsFailed { label, .. } => label.clone(),
+                _ => "a package".to_owned(),
+            };
+            let lock = self.lock.clone();
+            BuildError::Gone { distro: self.distro.clone(), package, lock, source: error }
+        })
+    }
+
+    /// Unpacks every package, fetched before, in name order.
+    pub(crate) fn unpack(&self, blobs: &[Blob]) -> Result<Vec<Unpacked>, BuildError> {
+        let all: Vec<&Package> = self.choices.iter().map(|choice| &choice.package).collect();
+        self.choices
+            .par_iter()
+            .zip(blobs)
+            .map(|(choice, blob)| {
+                let package = &choice.package;
+                let bytes = blob.read().map_err(|error| BuildError::fetch(&self.distro, error))?;
+                let damaged =
+                    |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
+                let (tar, replaces, replace_priority) = match package.family {
+                    Family::Deb => {
+                        let file = deb::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
+                        (file.data_tar, choice.replaces.clone(), 0)
+                    }
+                    // An apk index does not say what a package replaces; the package does.
+                    Family::Apk => {
+                        let file =
+                            apk::fetch::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
+                        let PkgInfo { replaces, replaces_priority, .. } = file.pkginfo;
+                        (file.data_tar, replaced(&all, &replaces), replaces_priority)
+                    }
+                };
+                Ok(Unpacked {
+                    name: package.name.clone(),
+                    tar: Arc::new(tar),
+                    replaces,
+                    replace_priority,
+                })
+            })
+            .collect()
+    }
+
+    /// SHA-256 over everything of the lock that reaches an artifact.
+    pub(crate) fn sha256(&self) -> String {
+        let records = serde_json::to_vec(&(self.records(), &self.repository.sha256));
+        hex::encode(Sha256::digest(records.expect("records are plain data")))
+    }
+
+    /// What the manifest says of the repository: the mirror that served one of
+    /// `blobs`, or the first one that would have been asked.
+    pub(crate) fn mirror_record(&self, mirrors: &Mirrors, blobs: &[Blob]) -> MirrorRecord {
+        let served = blobs.iter().find_map(|blob| blob.served_by.as_ref());
+        let of = |base: &&Url| served.is_some_and(|url| url.as_str().starts_with(base.as_str()));
+        let first = self.mirrors.iter().find(of).or(self.mirrors.first());
+        MirrorRecord {
+            url: first.map(without_password).unwrap_or_default(),
+            chosen_by: first.map_or("nobody", |url| mirrors.chosen_by(url)).to_owned(),
+            description: self.repository.description.clone(),
+            signed_by: self.repository.signed_by.clone(),
+            index_sha256: self.repository.sha256.clone(),
+        }
+    }
+
+    /// What the manifest says of the packages.
+    pub(crate) fn records(&self) -> Vec<PackageRecord> {
+        self.choices
+            .iter()
+            .map(|Choice { package, sha256, because, needed_by, .. }| PackageRecord {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                architecture: package.architecture.clone(),
+                source: package.source.clone(),
+                identity: format!("sha256:{}", hex::encode(sha256)),
+                because: because.clone(),
+                needed_by: needed_by.clone(),
+                location: Some(package.location.clone()),
+                size: Some(package.size),
+                license: package.license.clone(),
+            })
+            .collect()
+    }
+}
+
+/// The mirrors, and last of all the archive's own past, where it keeps one: as it
+/// stood a day after the index was made, when every package of it had arrived.
+fn urls(folder: &RecipeFolder, mirrors: &Mirrors, repository: &LockedRepository) -> Vec<Url> {
+    let mut urls = mirrors.urls.clone();
+    let date = repository.indexes.first().and_then(|index| index.date);
+    if let (RepositorySource::Apt(source), Some(date), true) =
+        (&folder.recipe.repository, date, mirrors.usual)
+        && let Some(snapshot) = &source.snapshot
+    {
+        let time = rfc3339(date.saturating_add(24 * 60 * 60)).replace(['-', ':'], "");
+        // The recipe's check made sure that it is a URL with the place in it.
+        urls.extend(Url::parse(&snapshot.replace("{time}", &time)));
+    }
+    urls
+}
+
+fn family(folder: &RecipeFolder) -> Family {
+    match &folder.recipe.repository {
+        RepositorySource::Apt(_) => Family::Deb,
+        RepositorySource::Apk(_) => Family::Apk,
+    }
+}
+
+/// A locked package as the readers of package files know it. Its relations were
+/// settled when the lock was made.
+fn package(family: Family, locked: &LockedPackage) -> Package {
+    Package {
+        family,
+        name: locked.name.clone(),
+        version: locked.version.clone(),
+        architecture: locked.architecture.clone(),
+        provides: Vec::new(),
+        depends: Vec::new(),
+        conflicts: Vec::new(),
+        replaces: Vec::new(),
+        location: locked.location.clone(),
+        size: locked.size,
+        installed_size: 0,
+        identity: match &locked.control_sha1 {
+            Some(text) => {
+                let mut sha1 = [0; 20];
+                hex::decode_to_slice(text, &mut sha1).expect("a lock's digests are hexadecimal");
+                Identity::ApkControl(sha1)
+            }
+            None => Identity::Sha256(digest(&locked.sha256)),
+        },
+        source: locked.source.clone(),
+        license: locked.license.clone(),
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(text, &mut digest).expect("a lock's digests are hexadecimal");
+    digest
+}
