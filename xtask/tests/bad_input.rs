@@ -18,4 +18,5 @@ mod bad_input {
     mod packages;
     mod recipes;
     mod repository;
+    mod steps;
 }

@@ -5,12 +5,13 @@ use crate::chosen::Chosen;
 use crate::contents::Contents;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
-use crate::inputs;
+use crate::inputs::{self, Inputs};
 use crate::lock::{LockPlace, Open, Policy};
 use crate::manifest::{Artifact, Manifest, VerityRecord};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
 use crate::output::{Partial, digest_file, publish};
 use crate::provenance;
+use crate::reasons::Reasons;
 use crate::sbom::{self, PackageKind};
 use artifact_store::{Progress, Store, without_password};
 use image::{Compression, DiskOptions, Ext4Options, InitrdOptions};
@@ -19,8 +20,7 @@ use rootfs::Tree;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 /// The agent to put into the guest.
 #[derive(Debug, Clone)]
@@ -109,28 +109,33 @@ pub fn build(
     let open = Open { folder: &folder, architecture: request.architecture, mirrors: &mirrors };
     let (lock, fresh) = open.obtain(&place, policy, store, progress)?;
     let chosen = Chosen::of(&lock, &place, &folder, &selection, &mirrors)?;
-    let inputs =
-        inputs::digest(&folder, &selection, &chosen.sha256(), request.agent, request.verity);
+    let inputs = Inputs::of(&folder, &selection, &chosen.sha256(), request);
     let artifact = request.out.join(file_name(&folder.recipe, &selection));
+    let reasons = Reasons::new(store, &artifact);
+    reasons.say("lock", &policy.words(place.shown(), fresh));
     let manifest_file = with_suffix(&artifact, ".manifest.json");
     let stands = |ending: &&str| with_suffix(&artifact, ending).is_file();
     let described = sbom::endings(request.cyclonedx).iter().all(stands);
     if !request.update
         && described
-        && let Some(manifest) = unchanged(&artifact, &manifest_file, &hex::encode(inputs))
+        && let Some(manifest) = unchanged(&artifact, &manifest_file, &inputs.digest())
     {
+        reasons.say("everything else", "not run, no input changed and all files are whole");
         return Ok(Built { artifact, manifest_file, manifest, unchanged: true });
     }
     announce(&folder, &mirrors);
 
-    let clock = Instant::now();
     let blobs = chosen.fetch(fresh, store, progress)?;
-    let unpacked = chosen.unpack(&blobs)?;
-    debug!("packages unpacked after {:?}", clock.elapsed());
+    let fetched = blobs.iter().filter(|blob| blob.served_by.is_some()).count();
+    reasons.say("fetch", &format!("{} held, {fetched} of them fetched now", blobs.len()));
+    let (unpacked, anew) = chosen.unpack(&blobs, store)?;
+    let held = unpacked.len() - anew;
+    reasons.say("unpack", &format!("{anew} packages unpacked, {held} held in unpacked form"));
+    let why = reasons.why_build(&inputs, artifact.is_file(), request.update);
+    reasons.say("assemble", &why);
     let tree = assemble(&folder, &selection, unpacked, request.agent)?;
-    debug!("tree assembled after {:?}", clock.elapsed());
     let contents = Contents::of(&tree);
-    debug!("contents listed after {:?}", clock.elapsed());
+    reasons.say("write", "runs, as the tree was assembled anew");
 
     let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
@@ -140,7 +145,7 @@ pub fn build(
             image::ImageError::Write(source) => BuildError::output("writing", &artifact, source),
             source => BuildError::Write { path: artifact.clone(), source },
         })?;
-    debug!("artifact written after {:?}", clock.elapsed());
+    reasons.say("describe", "runs, as the artifact was written anew");
     let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
         action: "reading",
         path: artifact.clone(),
@@ -166,7 +171,7 @@ pub fn build(
         verity,
         kernel_parameters: selection.layer.kernel_parameters.clone(),
         source_date_epoch: folder.recipe.source_date_epoch,
-        inputs: hex::encode(inputs),
+        inputs: inputs.digest(),
         osbuilder: env!("CARGO_PKG_VERSION").to_owned(),
         agent_version: request.agent.version.clone(),
         agent_sha256: hex::encode(request.agent.sha256),
@@ -189,7 +194,8 @@ pub fn build(
     let mut described = Partial::of_bytes(&manifest_file, &text)?;
     let stale = [with_suffix(&artifact, sbom::CYCLONEDX)];
     publish(&mut whole, &mut companions, &mut described, &stale)?;
-    debug!("done after {:?}", clock.elapsed());
+    reasons.remember(&inputs);
+    reasons.say("publish", "every file of it is whole and took its name");
     Ok(Built { artifact, manifest_file, manifest, unchanged: false })
 }
 

@@ -17,6 +17,7 @@ use repository::solve::replaced;
 use repository::{Family, Identity, Package, apk, deb};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
 /// A package ready to be merged.
@@ -29,6 +30,9 @@ pub(crate) struct Unpacked {
     /// Who wins where two packages may overwrite each other.
     pub(crate) replace_priority: u32,
 }
+
+/// Under what the store keeps unpacked debs; another number for another form.
+const UNPACKED: &str = "files of deb 1";
 
 /// One locked package and why it is here.
 struct Choice {
@@ -157,38 +161,58 @@ impl Chosen {
         })
     }
 
-    /// Unpacks every package, fetched before, in name order.
-    pub(crate) fn unpack(&self, blobs: &[Blob]) -> Result<Vec<Unpacked>, BuildError> {
+    /// Unpacks every package, fetched before, in name order; with how many had to
+    /// be unpacked, since the store did not hold them in that form.
+    pub(crate) fn unpack(
+        &self,
+        blobs: &[Blob],
+        store: &Store,
+    ) -> Result<(Vec<Unpacked>, usize), BuildError> {
         let all: Vec<&Package> = self.choices.iter().map(|choice| &choice.package).collect();
-        self.choices
-            .par_iter()
-            .zip(blobs)
-            .map(|(choice, blob)| {
-                let package = &choice.package;
-                let bytes = blob.read().map_err(|error| BuildError::fetch(&self.distro, error))?;
-                let damaged =
-                    |error: Box<dyn std::error::Error + Send + Sync>| BuildError::Package(error);
-                let (tar, replaces, replace_priority) = match package.family {
-                    Family::Deb => {
-                        let file = deb::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
-                        (file.data_tar, choice.replaces.clone(), 0)
-                    }
-                    // An apk index does not say what a package replaces; the package does.
-                    Family::Apk => {
-                        let file =
-                            apk::fetch::payload(package, &bytes).map_err(|e| damaged(e.into()))?;
-                        let PkgInfo { replaces, replaces_priority, .. } = file.pkginfo;
-                        (file.data_tar, replaced(&all, &replaces), replaces_priority)
-                    }
-                };
-                Ok(Unpacked {
-                    name: package.name.clone(),
-                    tar: Arc::new(tar),
-                    replaces,
-                    replace_priority,
-                })
-            })
-            .collect()
+        let anew = AtomicUsize::new(0);
+        let unpacked = self.choices.par_iter().zip(blobs).map(|(choice, blob)| {
+            let package = &choice.package;
+            let (tar, replaces, replace_priority) = match package.family {
+                Family::Deb => (self.deb(package, blob, store, &anew)?, choice.replaces.clone(), 0),
+                // An apk index does not say what a package replaces; the package does.
+                Family::Apk => {
+                    anew.fetch_add(1, Ordering::Relaxed);
+                    let file = apk::fetch::payload(package, &self.bytes(blob)?)
+                        .map_err(|error| BuildError::Package(error.into()))?;
+                    let PkgInfo { replaces, replaces_priority, .. } = file.pkginfo;
+                    (file.data_tar, replaced(&all, &replaces), replaces_priority)
+                }
+            };
+            let name = package.name.clone();
+            Ok(Unpacked { name, tar: Arc::new(tar), replaces, replace_priority })
+        });
+        let unpacked = unpacked.collect::<Result<_, BuildError>>()?;
+        Ok((unpacked, anew.into_inner()))
+    }
+
+    /// The files of a deb. Decompressing xz is most of a warm build, so the store
+    /// keeps the outcome, by the digest of the package that it came from.
+    fn deb(
+        &self,
+        package: &Package,
+        blob: &Blob,
+        store: &Store,
+        anew: &AtomicUsize,
+    ) -> Result<Vec<u8>, BuildError> {
+        let kept = |error| BuildError::fetch(&self.distro, error);
+        let key = format!("{UNPACKED} {}", hex::encode(blob.sha256));
+        if let Some(tar) = store.derived(&key).map_err(kept)? {
+            return Ok(tar);
+        }
+        anew.fetch_add(1, Ordering::Relaxed);
+        let file = deb::payload(package, &self.bytes(blob)?)
+            .map_err(|error| BuildError::Package(error.into()))?;
+        store.put_derived(&key, &file.data_tar).map_err(kept)?;
+        Ok(file.data_tar)
+    }
+
+    fn bytes(&self, blob: &Blob) -> Result<Vec<u8>, BuildError> {
+        blob.read().map_err(|error| BuildError::fetch(&self.distro, error))
     }
 
     /// SHA-256 over everything of the lock that reaches an artifact.

@@ -22,6 +22,7 @@ mod mirrors;
 mod output;
 mod packages;
 pub mod provenance;
+mod reasons;
 pub mod sbom;
 mod stock;
 

@@ -38,7 +38,7 @@ fn a_child_builds_with_the_keys_and_files_of_its_parent() {
     assert!(contents.unwrap().contains("etc/child"));
     // Nothing of it is built again, until the parent changes.
     assert_eq!(fixture.build(&["--distro", "child"])["unchanged"], true);
-    fixture.edit_recipe("title: ", "title: New ");
+    fixture.edit_recipe("epoch: 1700000000", "epoch: 1700000001");
     assert_eq!(fixture.build(&["--distro", "child"])["unchanged"], false);
 }
 

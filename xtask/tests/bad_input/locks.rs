@@ -147,7 +147,9 @@ fn a_missing_lock_where_one_is_demanded() {
 fn a_lock_that_somebody_edited() {
     let fixture = locked();
     fixture.edit(LOCK, "format: 1", "fromat: 1");
-    fixture.check(&[], &expect![[r#"
+    fixture.check(
+        &[],
+        &expect![[r#"
         exit 2
         error: recipes/fixture/lock/x86_64.yaml:3:1: unknown key `fromat`; did you mean `format`?
          2 │ # it changes; not to be edited by hand.
@@ -156,7 +158,8 @@ fn a_lock_that_somebody_edited() {
            ·    ╰── here
          4 │ distro: fixture
            ╰────
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

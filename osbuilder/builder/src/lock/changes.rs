@@ -18,6 +18,8 @@ pub struct Changes {
     pub updated: Vec<(String, String, String)>,
     /// Packages of the same version with other bytes, or found elsewhere.
     pub replaced: Vec<(String, String)>,
+    /// Packages of the same file of which the index says something else.
+    pub described: Vec<String>,
     /// Selections that are new, gone, or that other packages came of.
     pub selections: Vec<String>,
     /// What else differs, in words: the index, its keys.
@@ -47,8 +49,11 @@ impl Changes {
             let same = |have: &&recipe::LockedPackage| {
                 have.name == package.name && have.version == package.version
             };
-            if old.packages.iter().find(same).is_some_and(|have| have != package) {
+            let Some(have) = old.packages.iter().find(same) else { continue };
+            if (&have.sha256, &have.location) != (&package.sha256, &package.location) {
                 changes.replaced.push((package.name.clone(), package.version.clone()));
+            } else if have != package {
+                changes.described.push(package.name.clone());
             }
         }
         let names: BTreeSet<&String> = old.selections.keys().chain(new.selections.keys()).collect();
@@ -90,6 +95,9 @@ impl Changes {
         }
         for (name, version) in &self.replaced {
             writeln!(out, "  ! {name} {version}: the same version, another file")?;
+        }
+        if !self.described.is_empty() {
+            writeln!(out, "  other keys, licences or relations of: {}", self.described.join(", "))?;
         }
         if !self.selections.is_empty() {
             writeln!(out, "  other packages or reasons in: {}", self.selections.join(", "))?;

@@ -115,6 +115,17 @@ pub(crate) enum Policy {
     Update,
 }
 
+impl Policy {
+    /// What was done about `lock`, and why.
+    pub(crate) fn words(self, lock: &str, fresh: bool) -> String {
+        match (self, fresh) {
+            (Self::Update, _) => format!("read the repository for {lock}, as --update asks for"),
+            (_, true) => format!("read the repository, as there was no {lock}"),
+            (_, false) => format!("kept {lock}, no index was read"),
+        }
+    }
+}
+
 impl Open<'_> {
     /// The lock that a build goes by, and whether it was made just now.
     pub(crate) fn obtain(
