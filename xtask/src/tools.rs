@@ -63,6 +63,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("mmdebstrap", "mmdebstrap", "the peer to measure against", &["bench"]),
     apt("mke2fs", "e2fsprogs", "the peer's filesystem; checks ours", &["bench", "ci"]),
     apt("veritysetup", "cryptsetup-bin", "checks our dm-verity trees", &["ci"]),
+    apt("fsck.erofs", "erofs-utils", "checks our erofs", &["ci"]),
     apt("cpio", "cpio", "checks our initrds", &["ci"]),
     apt("lz4", "lz4", "unpacks our initrds", &["ci"]),
     apt("setpriv", "util-linux", "builds as another user", &["repro", "ci"]),

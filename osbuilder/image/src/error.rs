@@ -46,7 +46,9 @@ pub enum ImageError {
         name: String,
     },
     /// Extended attributes that don't fit.
-    #[error("the extended attributes of `{0}` don't fit into its inode and one 4096-byte block")]
+    #[error(
+        "the extended attributes of `{0}` are larger than the file system can hold for one file"
+    )]
     XattrSpace(String),
     /// Too many names for one file.
     #[error("`{path}` has {links} hard links; ext4 allows 65000")]
@@ -59,7 +61,7 @@ pub enum ImageError {
     /// `lost+found` is there but no directory.
     #[error("`lost+found` is in the tree but is no directory; remove it, the writer makes it")]
     LostAndFound,
-    /// More blocks or inodes than 32-bit ext4 can count.
+    /// More blocks or inodes than 32 bits can count.
     #[error("the file system would be larger than 16 TiB or 2^32 inodes")]
     TooLarge,
     /// An option out of range.

@@ -13,6 +13,7 @@ use liblzma::write::XzEncoder;
 use rootfs::{Inode, InodeId, Kind, Tree};
 
 use crate::error::ImageError;
+use crate::linux::type_bits;
 use crate::lz4::Lz4Writer;
 
 /// How the archive is compressed; the guest's kernel must know the format.
@@ -170,15 +171,11 @@ fn entry(
         format: "initrd",
         max: MAX_FILE,
     })?;
-    let (kind, major, minor) = match inode.kind {
-        Kind::Directory => (0o040_000, 0, 0),
-        Kind::File(_) => (0o100_000, 0, 0),
-        Kind::Symlink(_) => (0o120_000, 0, 0),
-        Kind::CharDevice { major, minor } => (0o020_000, major, minor),
-        Kind::BlockDevice { major, minor } => (0o060_000, major, minor),
-        Kind::Fifo => (0o010_000, 0, 0),
+    let (major, minor) = match inode.kind {
+        Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => (major, minor),
+        _ => (0, 0),
     };
-    let mode = kind | (inode.mode & 0o7777);
+    let mode = type_bits(&inode.kind) | (inode.mode & 0o7777);
     let latest = i64::from(u32::MAX);
     let mtime = u32::try_from(inode.mtime.clamp(0, latest)).unwrap_or(u32::MAX);
     let (uid, gid) = (inode.uid, inode.gid);

@@ -6,16 +6,21 @@
 //! identifier and seed comes from the caller.
 
 pub mod disk;
+pub mod erofs;
 mod error;
 pub mod ext4;
 pub mod initrd;
+mod linux;
 mod lz4;
 mod output;
+pub mod tar;
 pub mod verity;
 
 pub use disk::{DiskOptions, DiskStats, FilesystemWriter, add_verity, write_disk, write_disk_with};
+pub use erofs::{ErofsCompression, ErofsOptions, ErofsStats, write_erofs};
 pub use error::ImageError;
 pub use ext4::{Ext4Options, Ext4Stats, write_ext4};
 pub use initrd::{Compression, InitrdOptions, InitrdStats, write_initrd};
 pub use output::Output;
+pub use tar::{TarStats, write_tar};
 pub use verity::VerityTree;

@@ -54,7 +54,7 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
             "--all-targets",
             "--locked",
             "--features",
-            "xtask/end-to-end,osbuilder/end-to-end",
+            "xtask/end-to-end,osbuilder/end-to-end,image/kernel-tests",
             "--",
             "-Dwarnings",
         ],
@@ -68,7 +68,10 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     }
     let mut test = vec!["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
     if !args.quick {
-        test.extend(["--features", "xtask/end-to-end,boot-check/boot-tests,osbuilder/end-to-end"]);
+        test.extend([
+            "--features",
+            "xtask/end-to-end,boot-check/boot-tests,osbuilder/end-to-end,image/kernel-tests",
+        ]);
     }
     let kernel = if args.quick { PathBuf::new() } else { build_kernel::usual(project, true)? };
     let out = project.out(std::env::consts::ARCH);

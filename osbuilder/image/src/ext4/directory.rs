@@ -3,6 +3,7 @@
 //! It must not know where the blocks will lie.
 
 use super::{BLOCK, low16, set};
+use crate::linux::TYPE_DIRECTORY;
 
 /// One name in a directory.
 pub(super) struct Name<'t> {
@@ -10,9 +11,6 @@ pub(super) struct Name<'t> {
     pub(super) inode: u32,
     pub(super) file_type: u8,
 }
-
-/// The type byte of a directory.
-pub(super) const TYPE_DIRECTORY: u8 = 2;
 
 /// All blocks of a directory. The entries of a block fill it to its end: the
 /// last one is as long as what is left.

@@ -9,6 +9,7 @@ use super::layout::Place;
 use super::xattr::INODE_FIXED;
 use super::{BLOCK_BYTES, INODE_SIZE, low16, low32, set};
 use crate::error::ImageError;
+use crate::linux;
 
 /// Block map is an extent tree.
 const FLAG_EXTENTS: u32 = 0x8_0000;
@@ -32,7 +33,7 @@ impl Record<'_> {
     pub(super) fn encode(&self) -> Result<[u8; INODE_SIZE], ImageError> {
         let mut bytes = [0u8; INODE_SIZE];
         let inode = self.inode;
-        let (kind, map, size) = self.kind()?;
+        let (map, size) = self.map()?;
         let blocks: u64 = self.place.extents.iter().map(|extent| u64::from(extent.length)).sum();
         let extra = self.place.leaves.len() as u64 + u64::from(self.place.xattr_block.is_some());
         let sectors = (blocks + extra) * (BLOCK_BYTES / 512);
@@ -40,7 +41,7 @@ impl Record<'_> {
         let flags = if extents { FLAG_EXTENTS } else { 0 };
         let (time, time_extra) = time(inode.mtime);
         let (created, created_extra) = self::time(self.created);
-        let mode = low16(u64::from(kind | (inode.mode & 0o7777)));
+        let mode = low16(u64::from(linux::type_bits(&inode.kind) | (inode.mode & 0o7777)));
         let (uid, gid) = (u64::from(inode.uid), u64::from(inode.gid));
         let attribute_block = self.place.xattr_block.unwrap_or_default();
 
@@ -71,35 +72,32 @@ impl Record<'_> {
         Ok(bytes)
     }
 
-    /// Type bits, the 60 bytes of the block map, and the size in bytes.
-    fn kind(&self) -> Result<(u32, [u8; 60], u64), ImageError> {
+    /// The 60 bytes of the block map, and the size in bytes.
+    fn map(&self) -> Result<([u8; 60], u64), ImageError> {
         let mut map = [0u8; 60];
         let tree = || extent::root(&self.place.extents, &self.place.leaves);
         Ok(match &self.inode.kind {
-            Kind::Directory => (0o040_000, tree(), self.size),
-            Kind::File(_) => (0o100_000, tree(), self.size),
-            Kind::Symlink(_) if self.size > 0 => (0o120_000, tree(), self.size),
+            Kind::Directory | Kind::File(_) => (tree(), self.size),
+            Kind::Symlink(_) if self.size > 0 => (tree(), self.size),
             Kind::Symlink(target) => {
                 set(&mut map, 0, target.as_bytes());
-                (0o120_000, map, target.len() as u64)
+                (map, target.len() as u64)
             }
-            Kind::CharDevice { major, minor } => (0o020_000, self.device(*major, *minor)?, 0),
-            Kind::BlockDevice { major, minor } => (0o060_000, self.device(*major, *minor)?, 0),
-            Kind::Fifo => (0o010_000, map, 0),
+            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+                (self.device(*major, *minor)?, 0)
+            }
+            Kind::Fifo => (map, 0),
         })
     }
 
     /// Small numbers in the first word, as they always were; larger ones in
     /// the second.
     fn device(&self, major: u32, minor: u32) -> Result<[u8; 60], ImageError> {
-        if major > 0xfff || minor > 0xf_ffff {
-            return Err(ImageError::DeviceNumber { path: self.path.to_owned(), major, minor });
-        }
+        let new = linux::device(self.path, major, minor)?;
         let mut map = [0u8; 60];
         if major < 256 && minor < 256 {
             set(&mut map, 0, &(major << 8 | minor).to_le_bytes());
         } else {
-            let new = (minor & 0xff) | major << 8 | (minor & !0xff) << 12;
             set(&mut map, 4, &new.to_le_bytes());
         }
         Ok(map)

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use rootfs::{Inode, InodeId, Kind, Origin, Tree};
 
-use super::directory::{self, Name, TYPE_DIRECTORY};
+use super::directory::{self, Name};
 use super::{BLOCK_BYTES, xattr};
 use crate::error::ImageError;
+use crate::linux::{TYPE_DIRECTORY, file_type};
 
 /// Number of the root directory.
 const ROOT: u32 = 2;
@@ -191,15 +192,4 @@ fn node<'t>(
     }
     let xattrs = xattr::encode(path, &inode.xattrs)?;
     Ok(Node { number, path, inode, links, data, xattrs })
-}
-
-fn file_type(kind: &Kind) -> u8 {
-    match kind {
-        Kind::File(_) => 1,
-        Kind::Directory => TYPE_DIRECTORY,
-        Kind::CharDevice { .. } => 3,
-        Kind::BlockDevice { .. } => 4,
-        Kind::Fifo => 5,
-        Kind::Symlink(_) => 7,
-    }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{BLOCK, INODE_SIZE, low16, low32, set};
 use crate::error::ImageError;
+use crate::linux::namespace;
 
 const MAGIC: u32 = 0xea02_0000;
 /// Fixed part of an inode: 128 old bytes and 32 extra ones.
@@ -59,14 +60,8 @@ pub(super) fn encode(
     }
     let mut attributes = Vec::with_capacity(xattrs.len());
     for (full, value) in xattrs {
-        let known = [("user.", 1u8), ("trusted.", 4), ("security.", 6)];
-        let found = known.iter().find_map(|(prefix, index)| {
-            full.strip_prefix(prefix).filter(|name| !name.is_empty()).map(|name| (*index, name))
-        });
-        let (index, name) = found
-            .filter(|(_, name)| name.len() <= 255)
-            .ok_or_else(|| ImageError::XattrName { path: path.to_owned(), name: full.clone() })?;
-        attributes.push(Attribute { index, name: name.as_bytes(), value });
+        let (index, name) = namespace(path, full)?;
+        attributes.push(Attribute { index, name, value });
     }
     // The order readers rely on when they search a block.
     attributes.sort_by_key(|attribute| (attribute.index, attribute.name.len(), attribute.name));

@@ -2,7 +2,8 @@
 
 use std::io::{Cursor, Write as _};
 
-use crate::judge::{meta, options};
+use crate::facts::meta;
+use crate::judge::options;
 use image::{DiskOptions, ImageError, write_disk};
 use rootfs::Tree;
 

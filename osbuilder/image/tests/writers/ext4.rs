@@ -2,22 +2,18 @@
 
 use std::io::Cursor;
 
-use crate::judge::{Image, meta, options};
+use crate::facts::meta;
+use crate::judge::{Image, options};
+use crate::trees::{self, noise};
 use image::{Ext4Options, ImageError, write_ext4};
-use rootfs::{Kind, Meta, Origin, Tree};
+use proptest::prelude::*;
+use rootfs::{Kind, Tree};
 
 fn write(tree: &Tree, options: &Ext4Options) -> Image {
     let image = Image::write(tree, options);
     image.fsck();
     image.holds(tree);
     image
-}
-
-/// Bytes that are never zero and differ from file to file.
-fn noise(seed: usize, length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|at| u8::try_from((at * 31 + at / 4096 + seed * 7) % 251).unwrap() + 1)
-        .collect()
 }
 
 #[test]
@@ -297,59 +293,13 @@ fn same_tree_same_bytes() {
     assert!(build() == build());
 }
 
-mod random {
-    use super::{Image, Kind, Meta, Origin, Tree, meta, options};
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    /// Times the reader knows: it refuses those whose low word has its top
-    /// bit set, which `times_before_1970_and_after_2038` looks at.
-    fn mtime() -> impl Strategy<Value = i64> {
-        (0i64..1 << 31, 0i64..3).prop_map(|(low, epoch)| low + (epoch << 32))
-    }
-
-    type Op = (Vec<u8>, u8, usize, u32, i64);
-
-    fn apply(tree: &mut Tree, (path, what, size, id, mtime): &Op) {
-        let path: Vec<String> = path.iter().map(|part| format!("n{}", part % 6)).collect();
-        let path = path.join("/");
-        let meta = Meta::root(id & 0o7777, Origin::Builder).owner(*id, id / 3).mtime(*mtime);
-        let bytes = vec![u8::try_from(size % 255).unwrap() + 1; *size];
-        // A file may be in the way; then nothing happens, which is fine.
-        let _ = match what % 7 {
-            0 => tree.put_directory(&path, meta),
-            1 => tree.put_symlink(&path, &"l/".repeat(1 + size % 300), meta),
-            2 => tree.put_device(
-                &path,
-                Kind::CharDevice { major: id % 4096, minor: *id >> 12 },
-                meta,
-            ),
-            3 => tree.put_hard_link(&path, "n0/n0"),
-            4 => {
-                let _ = tree.set_xattr(&path, &format!("user.x{}", id % 9), vec![7; size % 300]);
-                tree.put_device(&path, Kind::Fifo, meta)
-            }
-            _ => tree.put_file(&path, bytes, meta),
-        };
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(16))]
-        #[test]
-        fn trees_survive(
-            ops in vec((vec(any::<u8>(), 1..5), any::<u8>(), 0usize..20_000, any::<u32>(),
-                mtime()), 0..120),
-            huge_page_files: bool,
-        ) {
-            let mut tree = Tree::new();
-            tree.put_file("n0/n0", "target", meta(0o644)).unwrap();
-            for op in &ops {
-                apply(&mut tree, op);
-            }
-            let options = image::Ext4Options { huge_page_files, ..options() };
-            let image = Image::write(&tree, &options);
-            image.fsck();
-            image.holds(&tree);
-        }
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn trees_survive(ops in trees::ops(), huge_page_files: bool) {
+        let tree = trees::random(&ops, true);
+        let image = Image::write(&tree, &Ext4Options { huge_page_files, ..options() });
+        image.fsck();
+        image.holds(&tree);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use image::{Ext4Options, Ext4Stats, write_ext4};
-use rootfs::{Kind, Meta, Origin, Tree};
+use rootfs::{Kind, Tree};
 
 /// An image in a temporary file.
 pub struct Image {
@@ -14,11 +14,6 @@ pub struct Image {
     pub stats: Ext4Stats,
     /// Where the file system starts.
     pub offset: u64,
-}
-
-/// Plain attributes.
-pub fn meta(mode: u32) -> Meta {
-    Meta::root(mode, Origin::Builder).mtime(1_700_000_000)
 }
 
 /// Plain options.

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod disk;
+mod erofs;
 mod ext4;
+mod facts;
 mod initrd;
 mod judge;
+mod tar;
+mod trees;
 mod verity;

@@ -1,0 +1,81 @@
+//! Every path, mode, owner, size, byte, attribute and link of a mounted erofs.
+
+use std::process::Command;
+
+use image::{ErofsCompression, ErofsOptions, write_erofs};
+use proptest::prelude::*;
+use rootfs::Tree;
+
+use crate::facts::{self, Facts};
+use crate::trees;
+
+/// What the kernel finds. The mount is private to the one process that reads
+/// it, so nothing is left of it whatever happens.
+fn mounted(tree: &Tree, compression: ErofsCompression, inline_tails: bool) -> Facts {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let options = ErofsOptions {
+        label: "guest".to_owned(),
+        uuid: [1; 16],
+        timestamp: 1_700_000_000,
+        compression,
+        inline_tails,
+    };
+    write_erofs(tree, &options, file.as_file_mut(), 0).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let script = "mount -t erofs -o ro,loop \"$1\" \"$2\" && cd \"$2\" && \
+                  exec tar --create --format=posix --sort=name --numeric-owner \
+                  --xattrs --xattrs-include='*' --warning=no-timestamp .";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .args([file.path(), place.path()])
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "as root? {}", String::from_utf8_lossy(&output.stderr));
+    facts::of_tar(&output.stdout)
+}
+
+#[test]
+fn the_kernel_finds_everything() {
+    let mut tree = trees::everything();
+    tree.put_file("old", "", facts::meta(0o644).mtime(-1)).unwrap();
+    // Attributes that reach over several blocks.
+    tree.put_file("attributed", trees::noise(3, 6000), facts::meta(0o644)).unwrap();
+    for n in 0..9 {
+        tree.set_xattr("attributed", &format!("user.n{n}"), trees::value(n, 2000)).unwrap();
+    }
+    let expected = facts::of_tree(&tree);
+    for compression in [ErofsCompression::None, ErofsCompression::Lz4, ErofsCompression::Lz4Hc] {
+        for inline_tails in [false, true] {
+            facts::same(&mounted(&tree, compression, inline_tails), &expected);
+        }
+    }
+}
+
+#[test]
+fn the_kernel_unpacks_large_files() {
+    let mut tree = Tree::new();
+    let meta = || facts::meta(0o644);
+    tree.put_file("zeros", vec![0; 20 << 20], meta()).unwrap();
+    tree.put_file("text", trees::text(77, 9_000_001), meta()).unwrap();
+    tree.put_file("chaos", trees::chaos(5, 3_000_001), meta()).unwrap();
+    let mixed = [vec![7; 3 << 20], trees::chaos(6, 300_000), trees::text(3, 500_000)].concat();
+    tree.put_file("mixed", mixed, meta()).unwrap();
+    for n in 0..3000 {
+        tree.put_file(&format!("many/entry-{n:05}"), "x", meta()).unwrap();
+    }
+    let expected = facts::of_tree(&tree);
+    for compression in [ErofsCompression::Lz4, ErofsCompression::Lz4Hc] {
+        facts::same(&mounted(&tree, compression, true), &expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn the_kernel_finds_random_trees(ops in trees::ops(), lz4: bool, inline_tails: bool) {
+        let tree = trees::random(&ops, true);
+        let compression = if lz4 { ErofsCompression::Lz4 } else { ErofsCompression::None };
+        facts::same(&mounted(&tree, compression, inline_tails), &facts::of_tree(&tree));
+    }
+}
