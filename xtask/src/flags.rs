@@ -295,8 +295,9 @@ pub(crate) struct Bench {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchKind {
-    /// A warm Debian image against mmdebstrap and mke2fs of the same packages.
-    Image,
+    /// Cold, warm and unchanged builds against mmdebstrap with mke2fs, and mkosi.
+    #[value(alias = "image")]
+    Images,
     /// A build with nothing to do.
     Unchanged,
 }

@@ -37,7 +37,10 @@ fn check(fixture: &Fixture, more: &[&str], expected: &Expect) {
 #[test]
 fn a_template_concerns_only_what_uses_it() {
     let fixture = two_templates();
-    check(&fixture, &[], &expect![[r#"
+    check(
+        &fixture,
+        &[],
+        &expect![[r#"
         lock: read the repository, as there was no recipes/fixture/lock/x86_64.yaml
         fetch: 3 held, 3 of them fetched now
         unpack: 3 packages unpacked, 0 held in unpacked form
@@ -45,8 +48,12 @@ fn a_template_concerns_only_what_uses_it() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
-    check(&fixture, &["--variant", "other"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &fixture,
+        &["--variant", "other"],
+        &expect![[r#"
         lock: kept recipes/fixture/lock/x86_64.yaml, no index was read
         fetch: 3 held, 0 of them fetched now
         unpack: 0 packages unpacked, 3 held in unpacked form
@@ -54,13 +61,21 @@ fn a_template_concerns_only_what_uses_it() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
+    "#]],
+    );
     fixture.write("recipes/fixture/files/other.hbs", "something else\n");
-    check(&fixture, &[], &expect![[r#"
+    check(
+        &fixture,
+        &[],
+        &expect![[r#"
         lock: kept recipes/fixture/lock/x86_64.yaml, no index was read
         everything else: not run, no input changed and all files are whole
-    "#]]);
-    check(&fixture, &["--variant", "other"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &fixture,
+        &["--variant", "other"],
+        &expect![[r#"
         lock: kept recipes/fixture/lock/x86_64.yaml, no index was read
         fetch: 3 held, 0 of them fetched now
         unpack: 0 packages unpacked, 3 held in unpacked form
@@ -68,7 +83,8 @@ fn a_template_concerns_only_what_uses_it() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -86,7 +102,10 @@ fn changes_are_named() {
     fixture.build(&[]);
     fixture.edit_recipe("- {path: /run}", "- {path: /run}\n      - {path: /srv}");
     fixture.write("agent", "\u{7f}ELF, another program");
-    check(&fixture, &[], &expect![[r#"
+    check(
+        &fixture,
+        &[],
+        &expect![[r#"
         lock: kept recipes/fixture/lock/x86_64.yaml, no index was read
         fetch: 3 held, 0 of them fetched now
         unpack: 0 packages unpacked, 3 held in unpacked form
@@ -94,9 +113,13 @@ fn changes_are_named() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
+    "#]],
+    );
     std::fs::remove_file(fixture.path("out/kata-fixture-1.initrd")).unwrap();
-    check(&fixture, &[], &expect![[r#"
+    check(
+        &fixture,
+        &[],
+        &expect![[r#"
         lock: kept recipes/fixture/lock/x86_64.yaml, no index was read
         fetch: 3 held, 0 of them fetched now
         unpack: 0 packages unpacked, 3 held in unpacked form
@@ -104,8 +127,12 @@ fn changes_are_named() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
-    check(&fixture, &["--update"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &fixture,
+        &["--update"],
+        &expect![[r#"
         lock: read the repository for recipes/fixture/lock/x86_64.yaml, as --update asks for
         fetch: 3 held, 0 of them fetched now
         unpack: 0 packages unpacked, 3 held in unpacked form
@@ -113,10 +140,14 @@ fn changes_are_named() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
+    "#]],
+    );
     fixture.empty_store();
     fixture.edit_recipe("compression: none", "compression: gzip");
-    check(&fixture, &[], &expect![[r#"
+    check(
+        &fixture,
+        &[],
+        &expect![[r#"
         lock: kept recipes/fixture/lock/x86_64.yaml, no index was read
         fetch: 3 held, 3 of them fetched now
         unpack: 3 packages unpacked, 0 held in unpacked form
@@ -124,5 +155,6 @@ fn changes_are_named() {
         write: runs, as the tree was assembled anew
         describe: runs, as the artifact was written anew
         publish: every file of it is whole and took its name
-    "#]]);
+    "#]],
+    );
 }
