@@ -16,7 +16,11 @@ pub(crate) struct Folder(TempDir);
 
 impl Folder {
     pub(crate) fn new(prefix: &str) -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(prefix).tempdir()?;
+        Self::new_in(prefix, &std::env::temp_dir())
+    }
+
+    pub(crate) fn new_in(prefix: &str, parent: &Path) -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(parent)?;
         FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.path().to_owned());
         Ok(Self(folder))
     }

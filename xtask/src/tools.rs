@@ -67,6 +67,9 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("cpio", "cpio", "checks our initrds", &["ci"]),
     apt("lz4", "lz4", "unpacks our initrds", &["ci"]),
     apt("setpriv", "util-linux", "builds as another user", &["repro", "ci"]),
+    apt("taskset", "util-linux", "builds on one processor", &["repro", "ci"]),
+    apt("faketime", "faketime", "builds under another clock", &["repro", "ci"]),
+    apt("unshare", "util-linux", "builds without a network", &["ci"]),
     cargo("cargo-nextest", "runs the tests", &["ci"]),
     cargo("cargo-deny", "checks dependencies", &["ci"]),
 ];

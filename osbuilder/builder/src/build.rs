@@ -184,7 +184,7 @@ pub fn build(
         RepositorySource::Apt(_) => PackageKind::Deb,
         RepositorySource::Apk(_) => PackageKind::Apk,
     };
-    let materials = provenance::materials(&folder, request.versions);
+    let materials = provenance::materials(&folder, &lock, request.versions);
     let mut companions = Vec::new();
     for (ending, bytes) in
         sbom::companions(&manifest, &contents, kind, &materials, request.cyclonedx)

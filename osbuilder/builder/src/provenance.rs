@@ -5,11 +5,12 @@
 //! a second build of the same inputs gives the same statement. It is not
 //! signed: whoever publishes the artifact signs it.
 //!
-//! For whoever builds: `statement(&manifest, &materials(&folder, versions))`.
+//! For whoever builds: `statement(&manifest, &materials(&folder, &lock, versions))`.
 
 use crate::folder::RecipeFolder;
 use crate::manifest::{Manifest, PackageRecord};
 use crate::sbom::url;
+use recipe::Lock;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -36,11 +37,14 @@ impl Material {
     }
 }
 
-/// The recipe, every file and key that it names, and the versions database
-/// where the caller used one.
+/// The recipe, its lock, every file and key that it names, and the versions
+/// database where the caller used one.
 #[must_use]
-pub fn materials(folder: &RecipeFolder, versions: Option<&[u8]>) -> Vec<Material> {
+pub fn materials(folder: &RecipeFolder, lock: &Lock, versions: Option<&[u8]>) -> Vec<Material> {
     let mut materials = vec![Material::new(&folder.file, folder.text.as_bytes())];
+    // By the place it belongs to, wherever it lay.
+    let name = format!("recipes/{}/lock/{}.yaml", lock.distro, lock.architecture);
+    materials.push(Material::new(name, lock.to_text().as_bytes()));
     let parents = folder.parents.iter();
     materials.extend(parents.map(|(file, text)| Material::new(file, text.as_bytes())));
     let files = folder.files.iter();

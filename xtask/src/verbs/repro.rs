@@ -1,12 +1,14 @@
 //! `cargo xtask repro`: builds everything twice under circumstances as
-//! different as this machine allows (folder, user, umask, time zone, locale,
-//! number of threads) and compares the bytes.
+//! different as this machine allows (folder, filesystem and the order in which it
+//! lists folders, user, umask, clock, time zone, locale, number of processors and
+//! threads) and compares the bytes.
 
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::flags::Repro;
 use crate::interrupt::Folder;
 use crate::project::Project;
+use crate::tools;
 use crate::verbs::build_agent;
 use crate::verbs::diff::side;
 use anyhow::{Context, anyhow, bail};
@@ -23,8 +25,13 @@ use url::Url;
 
 /// A number that no file needs and every system has: `nobody`.
 const NOBODY: &str = "65534";
+/// How far the second circumstance's clock is ahead, as faketime reads it.
+const AHEAD: &str = "+40d";
+/// A filesystem in memory, which lists folders in an order of its own.
+const MEMORY: &str = "/dev/shm";
 
 pub(crate) fn run(project: &Project, args: &Repro) -> Result<Outcome, Failure> {
+    tools::require(project, "repro")?;
     let base = Folder::new("kata-repro-").context("no temporary folder")?;
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755))?;
     let mut compared = Vec::new();
@@ -32,7 +39,16 @@ pub(crate) fn run(project: &Project, args: &Repro) -> Result<Outcome, Failure> {
         compared.push(("agent".to_owned(), agents(project, base.path())?));
     }
     let first = Circumstance::new(project, base.path(), "one", false)?;
-    let second = Circumstance::new(project, base.path(), "two/somewhere else/entirely", true)?;
+    let memory = match Folder::new_in("kata-repro-", Path::new(MEMORY)) {
+        Ok(folder) => Some(folder),
+        Err(error) => {
+            warn!("{MEMORY} can't be used ({error}): folders are listed alike in both builds");
+            None
+        }
+    };
+    let other = memory.as_ref().map_or(base.path(), Folder::path);
+    fs::set_permissions(other, fs::Permissions::from_mode(0o755))?;
+    let second = Circumstance::new(project, other, "two/somewhere else/entirely", true)?;
     let mut where_different = Vec::new();
     for distro in distros(project, args)? {
         for kind in ["image", "initrd"] {
@@ -103,6 +119,7 @@ impl Circumstance {
             if nix::unistd::geteuid().is_root() {
                 command.args(["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
             }
+            command.args(["taskset", "--cpu-list", "0", "faketime", "-f", AHEAD]);
             command.arg(program);
             command.envs([
                 ("TZ", "Pacific/Kiritimati"),
@@ -244,8 +261,11 @@ fn agents(project: &Project, base: &Path) -> anyhow::Result<[String; 2]> {
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to).with_context(|| to.display().to_string())?;
-    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
-        let entry = entry?;
+    let entries = fs::read_dir(from).with_context(|| from.display().to_string())?;
+    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    // Made in an order that the original was not, where that decides the listing.
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
+    for entry in entries {
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             if entry.file_name() != "target" {
