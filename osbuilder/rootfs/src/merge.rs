@@ -86,20 +86,39 @@ impl Default for Limits {
 /// A package that was refused: who, where and why. The tree is then half
 /// merged and must be thrown away.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin} can't be merged{}", at(path))]
+#[error("{origin} can't be merged{}", at(path, problem))]
 pub struct MergeError {
     /// Who brought the entry.
     pub origin: Origin,
-    /// The entry's path as the archive has it; empty when the archive itself
-    /// can't be read.
+    /// The entry's path as the archive has it; where the archive breaks off, the
+    /// last entry's; empty where there is none.
     pub path: String,
     /// What is wrong.
     #[source]
     pub problem: MergeProblem,
 }
 
-fn at(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" because of `{path}`") }
+/// Most characters of a path in a message: its beginning and its end.
+const SHOWN: usize = 160;
+
+fn at(path: &str, problem: &MergeProblem) -> String {
+    if path.is_empty() {
+        return String::new();
+    }
+    // What has no name yet when it breaks is told by its neighbour.
+    let relation = match problem {
+        MergeProblem::Archive(
+            TarError::Truncated(_) | TarError::Header(_) | TarError::Extension(_),
+        ) => "at or after",
+        _ => "because of",
+    };
+    let count = path.chars().count();
+    if count <= SHOWN {
+        return format!(" {relation} `{path}`");
+    }
+    let head: String = path.chars().take(SHOWN / 2).collect();
+    let tail: String = path.chars().skip(count - SHOWN / 2).collect();
+    format!(" {relation} `{head}…{tail}` ({} bytes)", path.len())
 }
 
 /// Why an entry was refused.
@@ -202,8 +221,8 @@ impl Tree {
                 Ok(Some(entry)) => merge.add(entry)?,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let problem = error.into();
-                    return Err(MergeError { origin, path: String::new(), problem });
+                    let (path, problem) = (reader.into_path(), error.into());
+                    return Err(MergeError { origin, path, problem });
                 }
             }
         }
@@ -335,6 +354,11 @@ impl Merge<'_> {
 
     /// The first symbolic link among the parents of a path.
     fn first_link(&self, path: &str) -> Result<Option<(String, Origin)>, MergeProblem> {
+        // What is in the tree lies in directories all the way down.
+        let parent = path::split(path).and_then(|(parent, _)| self.tree.get(parent));
+        if parent.is_some_and(|parent| parent.kind.is_directory()) {
+            return Ok(None);
+        }
         for ancestor in path::ancestors(path) {
             let Some(inode) = self.tree.get(ancestor) else {
                 return Ok(None);

@@ -5,8 +5,11 @@
 
 /// Longest component the guest's kernel takes, in bytes.
 const COMPONENT_MAX: usize = 255;
-/// Longest path the guest's kernel takes, in bytes.
-const PATH_MAX: usize = 4096;
+/// Longest path below the root that the guest's kernel takes, in bytes: 4096
+/// less the slash before it and the NUL behind it.
+const PATH_MAX: usize = 4094;
+/// Deepest path. No package comes near; work grows with it.
+const DEPTH_MAX: usize = 256;
 
 /// Why a path can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,9 @@ pub enum PathError {
     /// The whole is too long for the guest's kernel.
     #[error("the path is longer than {PATH_MAX} bytes")]
     TooLong,
+    /// It goes through too many directories.
+    #[error("the path is more than {DEPTH_MAX} directories deep")]
+    TooDeep,
     /// It names the root where something below it is needed.
     #[error("the path names the root of the tree itself")]
     Root,
@@ -48,12 +54,15 @@ pub(crate) fn given_path(path: &str) -> Result<String, PathError> {
         return Err(PathError::TooLong);
     }
     let mut canonical = String::with_capacity(path.len());
+    let mut depth = 0;
     for component in path.split('/') {
         match component {
             "" | "." => continue,
             ".." => return Err(PathError::Parent),
             long if long.len() > COMPONENT_MAX => return Err(PathError::ComponentTooLong),
+            _ if depth == DEPTH_MAX => return Err(PathError::TooDeep),
             fine => {
+                depth += 1;
                 if !canonical.is_empty() {
                     canonical.push('/');
                 }
@@ -115,6 +124,11 @@ mod tests {
         assert_eq!(archive_path("a\0b"), Err(PathError::Nul));
         assert_eq!(archive_path(&"x".repeat(256)), Err(PathError::ComponentTooLong));
         assert_eq!(archive_path(&"x/".repeat(3000)), Err(PathError::TooLong));
+        assert_eq!(archive_path(&"x/".repeat(DEPTH_MAX)).map(|path| path.len()), Ok(511));
+        assert_eq!(archive_path(&"x/".repeat(DEPTH_MAX + 1)), Err(PathError::TooDeep));
+        let long = format!("{}/{}", vec!["n".repeat(255); 15].join("/"), "x".repeat(254));
+        assert_eq!((long.len(), archive_path(&long)), (PATH_MAX, Ok(long.clone())));
+        assert_eq!(archive_path(&format!("{long}y")), Err(PathError::TooLong));
     }
 
     #[test]

@@ -57,9 +57,7 @@ impl Patterns {
     #[must_use]
     pub fn cover(&self, path: &str) -> bool {
         let path: Vec<&str> = path.split('/').collect();
-        let deciding = self.rules.iter().rev().find(|rule| {
-            (1..=path.len()).any(|depth| matches_path(&rule.components, &path[..depth]))
-        });
+        let deciding = self.rules.iter().rev().find(|rule| covers(&rule.components, &path));
         deciding.is_some_and(|rule| !rule.keep)
     }
 }
@@ -90,8 +88,9 @@ fn rule(pattern: &str) -> Result<Rule, PatternError> {
     Ok(Rule { keep, components })
 }
 
-fn matches_path(pattern: &[String], path: &[&str]) -> bool {
-    wildcard(pattern, path, |part| part == "**", |part, name| matches_name(part, name))
+/// Whether a pattern matches a path or one of the directories it is in.
+fn covers(pattern: &[String], path: &[&str]) -> bool {
+    wildcard(pattern, path, true, |part| part == "**", |part, name| matches_name(part, name))
 }
 
 fn matches_name(pattern: &str, name: &str) -> bool {
@@ -100,15 +99,17 @@ fn matches_name(pattern: &str, name: &str) -> bool {
     }
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
-    wildcard(&pattern, &name, |c| *c == '*', |p, c| *p == '?' || p == c)
+    wildcard(&pattern, &name, false, |c| *c == '*', |p, c| *p == '?' || p == c)
 }
 
 /// One algorithm for both levels: stars swallow any run, everything else
 /// matches one item. On a mismatch only the latest star has to give: whatever
-/// an earlier one could swallow, the later one can as well.
+/// an earlier one could swallow, the later one can as well. With `head`, it is
+/// enough that the pattern matches the beginning of the text.
 fn wildcard<P, T>(
     pattern: &[P],
     text: &[T],
+    head: bool,
     is_star: impl Fn(&P) -> bool,
     fits: impl Fn(&P, &T) -> bool,
 ) -> bool {
@@ -116,6 +117,7 @@ fn wildcard<P, T>(
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
+            None if head => return true,
             Some(item) if is_star(item) => {
                 star = Some((p, t));
                 p += 1;

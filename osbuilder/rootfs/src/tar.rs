@@ -34,7 +34,8 @@ pub enum TarError {
         /// Where the header starts.
         at: usize,
     },
-    /// A name that is no UTF-8.
+    /// A name that is no UTF-8. Trees hold text only: a name that reads
+    /// differently to different tools is none that a package needs.
     #[error("a name in the tar header at byte {0} is not UTF-8")]
     Encoding(usize),
     /// Extension records that don't parse or are too large.
@@ -54,12 +55,17 @@ pub enum TarError {
 pub(crate) struct Reader {
     archive: Arc<Vec<u8>>,
     at: usize,
+    /// Path of the member that is being read, or was read last, as far as it is
+    /// known; for messages only.
+    path: String,
 }
 
 /// What extension headers said about the member that follows them.
 #[derive(Default)]
 struct Extension {
     path: Option<String>,
+    /// The path for messages, also where it is no text.
+    shown: Option<String>,
     link: Option<String>,
     size: Option<u64>,
     uid: Option<u64>,
@@ -71,7 +77,13 @@ struct Extension {
 
 impl Reader {
     pub(crate) fn new(archive: Arc<Vec<u8>>) -> Self {
-        Self { archive, at: 0 }
+        Self { archive, at: 0, path: String::new() }
+    }
+
+    /// Path of the member that was read last or could not be read; what is no
+    /// text in it is escaped.
+    pub(crate) fn into_path(self) -> String {
+        self.path
     }
 
     /// The next member, or `None` at the end: two zero blocks, one zero block
@@ -92,12 +104,28 @@ impl Reader {
             let header = Header { block, start };
             header.verify()?;
             self.at = start + BLOCK;
+            if extension.path.is_none() && !matches!(header.kind(), b'L' | b'K' | b'x' | b'g') {
+                self.path = shown(header.field(0..100));
+            }
             match header.kind() {
-                b'L' => extension.path = Some(self.long_name(&header)?),
-                b'K' => extension.link = Some(self.long_name(&header)?),
+                b'L' => {
+                    let range = self.data(header.size()?, LONG_NAME_MAX)?;
+                    let name = archive.get(range).unwrap_or_default();
+                    self.path = shown(name);
+                    extension.path = Some(text(name, start)?);
+                }
+                b'K' => {
+                    let range = self.data(header.size()?, LONG_NAME_MAX)?;
+                    let target = archive.get(range).unwrap_or_default();
+                    extension.link = Some(text(target, start)?);
+                }
                 b'x' => {
                     let range = self.data(header.size()?, PAX_MAX)?;
-                    extension.pax(archive.get(range).unwrap_or_default(), start)?;
+                    let read = extension.pax(archive.get(range).unwrap_or_default(), start);
+                    if let Some(shown) = extension.shown.take() {
+                        self.path = shown;
+                    }
+                    read?;
                 }
                 b'g' => {
                     // Comments and the like are harmless; anything that would
@@ -121,6 +149,7 @@ impl Reader {
             Some(path) => path,
             None => header.path()?,
         };
+        self.path.clone_from(&path);
         let link = match extension.link {
             Some(link) => link,
             None => header.link()?,
@@ -176,11 +205,6 @@ impl Reader {
         // Missing padding shows when the next header starts past the end.
         self.at = range.end.next_multiple_of(BLOCK);
         Ok(range)
-    }
-
-    fn long_name(&mut self, header: &Header<'_>) -> Result<String, TarError> {
-        let range = self.data(header.size()?, LONG_NAME_MAX)?;
-        text(self.archive.get(range).unwrap_or_default(), header.start)
     }
 }
 
@@ -282,7 +306,10 @@ impl Extension {
         };
         let number = |field| string()?.parse().map_err(|_| TarError::Number { field, at });
         match key {
-            "path" => self.path = Some(string()?),
+            "path" => {
+                self.shown = Some(shown(value));
+                self.path = Some(string()?);
+            }
             "linkpath" => self.link = Some(string()?),
             "size" => self.size = Some(number("size")?),
             "uid" => self.uid = Some(number("uid")?),
@@ -301,7 +328,7 @@ impl Extension {
     }
 
     fn changes_members(&self) -> bool {
-        let Self { path, link, size, uid, gid, mtime, xattrs, sparse } = self;
+        let Self { path, shown: _, link, size, uid, gid, mtime, xattrs, sparse } = self;
         path.is_some()
             || link.is_some()
             || size.is_some()
@@ -323,6 +350,23 @@ fn whole_seconds(text: &str, at: usize) -> Result<i64, TarError> {
     }
     let below = whole.starts_with('-') && fraction.bytes().any(|byte| byte != b'0');
     seconds.checked_sub(i64::from(below)).ok_or_else(bad)
+}
+
+/// The bytes up to the first NUL for a message: what is no text is escaped.
+fn shown(bytes: &[u8]) -> String {
+    let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter.is_control() {
+                out.extend(letter.escape_default());
+            } else {
+                out.push(letter);
+            }
+        }
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out
 }
 
 /// The bytes up to the first NUL as text.

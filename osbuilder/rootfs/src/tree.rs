@@ -223,6 +223,9 @@ impl Tree {
     /// `implied` until somebody describes them. Returns how many were made.
     /// The caller has checked that what exists on the way are directories.
     pub(crate) fn imply_parents(&mut self, path: &str, mtime: i64, origin: &Origin) -> usize {
+        if path::split(path).is_none_or(|(parent, _)| self.paths.contains_key(parent)) {
+            return 0;
+        }
         let missing: Vec<String> = path::ancestors(path)
             .filter(|ancestor| !self.paths.contains_key(*ancestor))
             .map(str::to_owned)

@@ -5,7 +5,7 @@ use crate::fixture::{Deb, Fixture, Tar};
 use expect_test::{Expect, expect};
 
 /// A repository with one more package, which the recipe asks for.
-fn with_package(package: Deb) -> Fixture {
+pub fn with_package(package: Deb) -> Fixture {
     let mut fixture = Fixture::built();
     fixture.edit_recipe("    - tool\n", &format!("    - tool\n    - {}\n", package.name));
     fixture.repository.packages.push(package);
@@ -205,7 +205,7 @@ fn a_device_node() {
         Tar::default().device("./dev/sda", (8, 0)),
         &expect![[r#"
         exit 1
-        error: package extra can't be merged
+        error: package extra can't be merged because of `./dev/sda`
           because: `./dev/sda` is a block device, which is not supported in packages
     "#]],
     );

@@ -1,5 +1,7 @@
 //! Builds tar archives byte by byte, so that tests can make wrong ones too.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::sync::Arc;
 
 /// An archive being written.
@@ -73,6 +75,13 @@ impl Archive {
     /// Adds a hard link.
     pub fn hard_link(self, path: &str, target: &str) -> Self {
         self.special(b'1', path, target)
+    }
+
+    /// Gives the next member a name of any length and bytes, as GNU tar does.
+    pub fn long_name(self, name: &[u8]) -> Self {
+        let data = [name, b"\0"].concat();
+        let path = "././@LongLink";
+        self.member(&Member { path, kind: b'L', mode: 0, link: "", data: &data, size_field: None })
     }
 
     /// Adds PAX records for the next member.
