@@ -5,6 +5,9 @@
 //! is touched here; whoever calls has read the text.
 
 pub mod draft;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod layer;
 pub mod lock;
 pub mod path;

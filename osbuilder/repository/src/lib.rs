@@ -5,6 +5,9 @@
 
 pub mod apk;
 pub mod deb;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod index;
 pub mod openpgp;
 pub mod package;

@@ -4,6 +4,9 @@
 //! what the signed text says.
 
 mod cleartext;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod keyring;
 
 #[cfg(test)]

@@ -12,6 +12,9 @@
 
 mod content;
 mod edit;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod inode;
 mod lookup;
 mod merge;

@@ -8,6 +8,9 @@
 mod batch;
 mod connector;
 mod error;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod index;
 mod layout;
 mod lease;

@@ -60,7 +60,7 @@ impl Netrc {
         Self::parse(text).map_err(bad)
     }
 
-    fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         let mut words = Words { rest: text.chars().peekable(), line: 1 };
         let mut entries: Vec<Entry> = Vec::new();
         while let Some(word) = words.next()? {

@@ -140,6 +140,16 @@ pub enum ApkError {
     /// A mirror's URL cannot be extended by a path.
     #[error("{0} cannot serve as a mirror: it is no http, https or file URL")]
     BadMirror(String),
+    /// A fetched package can't be used.
+    #[error("the package {name} {version} can't be used")]
+    Package {
+        /// The package's name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// What is wrong with its file.
+        source: Box<ApkError>,
+    },
     /// The store could not give a file.
     #[error(transparent)]
     Store(#[from] artifact_store::StoreError),

@@ -42,7 +42,11 @@ fn request(index: &Index, package: &Package) -> Result<Request, ApkError> {
 /// Unpacks the bytes of a fetched package, proving them once more.
 ///
 /// # Errors
-/// As [`read_package`].
+/// As [`read_package`], with the package's name around it.
 pub fn payload(package: &Package, bytes: &[u8]) -> Result<ApkFile, ApkError> {
-    read_package(bytes, package)
+    read_package(bytes, package).map_err(|source| ApkError::Package {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        source: Box::new(source),
+    })
 }

@@ -82,7 +82,7 @@ pub fn read_index(
 }
 
 /// Reads the text of an index: stanzas of `X:value` lines, parted by empty ones.
-fn parse(text: &[u8], folder: &str) -> Result<Vec<Package>, ApkError> {
+pub(super) fn parse(text: &[u8], folder: &str) -> Result<Vec<Package>, ApkError> {
     let mut packages = Vec::new();
     let mut stanza = Stanza::default();
     // An empty line is added, so that the last stanza ends as all others do.

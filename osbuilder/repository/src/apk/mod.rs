@@ -17,6 +17,9 @@ mod checksum;
 mod constraint;
 mod error;
 pub mod fetch;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gzip;
 mod index;
 mod keys;

@@ -103,7 +103,9 @@ pub fn read(package: &Package, bytes: &[u8]) -> Result<DebFile, DebError> {
         0 => MAX_DATA,
         size => size.saturating_mul(4).saturating_add(SLACK).min(MAX_DATA),
     };
-    file.data_tar = unpack(data, "data.tar", package.installed_size, limit)?;
+    // What an index claims reserves no memory that the file could hardly fill.
+    let expected = package.installed_size.min(8 * data.bytes.len() as u64);
+    file.data_tar = unpack(data, "data.tar", expected, limit)?;
     Ok(file)
 }
 
@@ -123,7 +125,7 @@ fn unpack(
 }
 
 /// Reads the control archive; the files are left for the caller.
-fn read_control(bytes: &[u8]) -> Result<DebFile, DebError> {
+pub(super) fn read_control(bytes: &[u8]) -> Result<DebFile, DebError> {
     let mut control = None;
     let mut conffiles = Vec::new();
     let mut scripts = Vec::new();

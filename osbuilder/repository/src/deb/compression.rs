@@ -136,6 +136,32 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn joined_streams_count_together() {
+        let plain = b"a line that repeats\n".repeat(5000);
+        let size = plain.len() as u64;
+        for kind in [Compression::Xz, Compression::Gzip, Compression::Zstd] {
+            let joined = pack(kind, &plain).repeat(3);
+            assert_eq!(kind.unpack(&joined, 0, 3 * size).unwrap(), plain.repeat(3), "{kind:?}");
+            let error = kind.unpack(&joined, 0, 3 * size - 1).unwrap_err();
+            assert!(matches!(error, CompressionError::TooLarge { .. }), "{kind:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_asks_for_gigabytes_of_memory_is_refused() {
+        // A zstd frame whose header asks for a window of 2 GiB.
+        let window = b"\x28\xb5\x2f\xfd\0\xa8\x01\0\0";
+        let error = Compression::Zstd.unpack(window, 0, 1 << 20).unwrap_err();
+        assert!(matches!(error, CompressionError::Damaged(_)), "{error}");
+        let smaller = b"\x28\xb5\x2f\xfd\0\x88\x01\0\0";
+        assert_eq!(Compression::Zstd.unpack(smaller, 0, 1 << 20).unwrap(), b"");
+        // An xz block whose header asks for a dictionary of 1.5 GiB; its CRC is right.
+        let seed = include_bytes!("../../../../fuzz/seeds/deb_compression/xz-dictionary");
+        let error = Compression::Xz.unpack(&seed[1..], 0, 1 << 20).unwrap_err();
+        assert!(error.to_string().to_lowercase().contains("memory"), "{error}");
+    }
+
+    #[test]
     fn damage_and_truncation_are_noticed() {
         let plain = b"a line that repeats\n".repeat(5000);
         for kind in [Compression::Xz, Compression::Gzip, Compression::Zstd] {

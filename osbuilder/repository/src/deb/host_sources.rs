@@ -79,19 +79,40 @@ fn collect(root: &Path) -> (Vec<HostMirror>, Vec<String>) {
         };
         let deb822 = file.extension().is_some_and(|extension| extension == "sources");
         let parsed = if deb822 { deb822::parse(&text) } else { one_line::parse(&text) };
-        let mut warn = |line: usize, reason: &str| {
-            warnings.push(format!("{}:{line}: {reason}", file.display()));
-        };
-        for (line, reason) in parsed.warnings {
-            warn(line, &reason);
-        }
-        for entry in parsed.entries {
-            for uri in locations(root, &entry, &mut warn) {
-                add(&mut mirrors, &uri, &entry, &file, &mut warn);
-            }
-        }
+        take(root, &file, parsed, &mut mirrors, &mut warnings);
     }
     (mirrors, warnings)
+}
+
+/// Puts what a file says into the list.
+fn take(
+    root: &Path,
+    file: &Path,
+    parsed: Parsed,
+    mirrors: &mut Vec<HostMirror>,
+    warnings: &mut Vec<String>,
+) {
+    let mut warn = |line: usize, reason: &str| {
+        warnings.push(format!("{}:{line}: {reason}", file.display()));
+    };
+    for (line, reason) in parsed.warnings {
+        warn(line, &reason);
+    }
+    for entry in parsed.entries {
+        for uri in locations(root, &entry, &mut warn) {
+            add(mirrors, &uri, &entry, file, &mut warn);
+        }
+    }
+}
+
+/// Judges one text in both syntaxes, for the fuzz targets.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn judge(text: &str, root: &Path) {
+    for parsed in [deb822::parse(text), one_line::parse(text)] {
+        let (mut mirrors, mut warnings) = (Vec::new(), Vec::new());
+        take(root, Path::new("test"), parsed, &mut mirrors, &mut warnings);
+        assert!(mirrors.len() + warnings.len() <= text.len());
+    }
 }
 
 /// The files that apt reads, in its order.

