@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
+/// No package unpacks to more than this many times its file's size.
+const MOST_PACKED: u64 = 64;
+
 /// A package ready to be merged.
 pub(crate) struct Unpacked {
     pub(crate) name: String,
@@ -293,7 +296,9 @@ fn package(family: Family, locked: &LockedPackage) -> Package {
         replaces: Vec::new(),
         location: locked.location.clone(),
         size: locked.size,
-        installed_size: 0,
+        // A lock does not say it. No package is packed by more than this, and so
+        // bombs are stopped here as they are where an index gives the size.
+        installed_size: locked.size.saturating_mul(MOST_PACKED),
         identity: match &locked.control_sha1 {
             Some(text) => {
                 let mut sha1 = [0; 20];

@@ -10,6 +10,7 @@ mod build;
 mod chosen;
 pub mod contents;
 pub mod diff;
+mod elf;
 mod error;
 pub mod explain;
 mod folder;
@@ -27,6 +28,7 @@ pub mod sbom;
 mod stock;
 
 pub use build::{Agent, BuildRequest, Built, build};
+pub use elf::{AgentFileError, check_agent_file};
 pub use error::BuildError;
 pub use folder::{RecipeFolder, distros};
 pub use lock::{Changes, LockRequest, Locked, lock};
