@@ -75,6 +75,8 @@ pub(crate) enum Verb {
     Diff(crate::verbs::diff::Diff),
     /// Look after the store of fetched files.
     Store(crate::verbs::store::StoreWork),
+    /// Look for inputs that harm a parser of fetched bytes.
+    Fuzz(crate::verbs::fuzz::Fuzz),
     /// Check the rules of the house.
     Tidy,
     /// Everything that CI runs.
@@ -106,9 +108,13 @@ pub(crate) struct BuildImage {
     /// Make no lock: a missing one is an error.
     #[arg(long)]
     pub(crate) locked: bool,
-    /// Agent binary to put in, instead of building it.
+    /// Agent binary to put in, instead of building it: a static program for the
+    /// guest's architecture.
     #[arg(long, value_name = "FILE")]
     pub(crate) agent: Option<PathBuf>,
+    /// Version of that agent; where not given, what it says itself.
+    #[arg(long, value_name = "VERSION", requires = "agent")]
+    pub(crate) agent_version: Option<String>,
     /// Put a dm-verity tree into the image, in a second partition.
     #[arg(long)]
     pub(crate) verity: bool,
@@ -133,6 +139,7 @@ impl BuildImage {
             update: false,
             locked: false,
             agent: None,
+            agent_version: None,
             verity: false,
             sbom: None,
             out: None,
@@ -321,4 +328,7 @@ pub(crate) struct Ci {
     /// Leave out what boots guests and builds the kernel.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Fuzz as well, for some minutes (needs a nightly compiler).
+    #[arg(long)]
+    pub(crate) nightly: bool,
 }

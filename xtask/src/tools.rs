@@ -65,6 +65,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("veritysetup", "cryptsetup-bin", "checks our dm-verity trees", &["ci"]),
     apt("fsck.erofs", "erofs-utils", "checks our erofs", &["ci"]),
     apt("cpio", "cpio", "checks our initrds", &["ci"]),
+    apt("fakeroot", "fakeroot", "unpacks packages with their owners, to compare", &["ci"]),
     apt("lz4", "lz4", "unpacks our initrds", &["ci"]),
     apt("setpriv", "util-linux", "builds as another user", &["repro", "ci"]),
     apt("taskset", "util-linux", "builds on one processor", &["repro", "ci"]),
@@ -72,6 +73,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("unshare", "util-linux", "builds without a network", &["ci"]),
     cargo("cargo-nextest", "runs the tests", &["ci"]),
     cargo("cargo-deny", "checks dependencies", &["ci"]),
+    cargo("cargo-fuzz", "runs the fuzz targets", &["fuzz"]),
 ];
 
 /// Where `tool` is, if it is.

@@ -13,6 +13,7 @@ mod bad_input {
     mod interruption;
     mod json;
     mod layering;
+    mod limits;
     mod locks;
     mod network;
     mod packages;

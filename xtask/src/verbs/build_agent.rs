@@ -59,22 +59,35 @@ pub(crate) fn build(project: &Project, architecture: &str) -> Result<Agent, Fail
     Ok(agent)
 }
 
-/// A given binary.
-pub(crate) fn given(path: &Path) -> Result<Agent, Failure> {
+/// A given binary for a guest of `architecture`, with the version that the
+/// caller gave, else what it says itself, else `external`.
+pub(crate) fn given(
+    path: &Path,
+    architecture: &str,
+    version: Option<&str>,
+) -> Result<Agent, Failure> {
     let binary = fs::read(path)
         .with_context(|| format!("the agent {} can't be read", path.display()))
         .map_err(Failure::input)?;
-    if !binary.starts_with(b"\x7fELF") {
-        return Err(Failure::input(anyhow!(
-            "the agent {} is no ELF program; give a static Linux binary",
-            path.display()
-        )));
+    osbuilder::check_agent_file(&binary, architecture)
+        .with_context(|| format!("the agent {} can't be put into the guest", path.display()))
+        .map_err(Failure::input)?;
+    // It goes into a file of the guest and into documents.
+    let odd = |version: &&str| version.is_empty() || !version.bytes().all(|b| b.is_ascii_graphic());
+    if let Some(version) = version.filter(odd) {
+        return Err(Failure::input(anyhow!("`{version}` is no version: it has to be one word")));
     }
-    // It says its version itself; what can't run here has none that we know.
-    let asked = Command::new(path).arg("--version").output();
-    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let mut agent = agent(binary);
-    agent.version = version_in(&text.unwrap_or_default()).unwrap_or("unknown").to_owned();
+    agent.version = match version {
+        Some(version) => version.to_owned(),
+        // A program for other machines can't be asked here.
+        None if architecture == std::env::consts::ARCH => {
+            let asked = Command::new(path).arg("--version").output();
+            let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            version_in(&text.unwrap_or_default()).unwrap_or("external").to_owned()
+        }
+        None => "external".to_owned(),
+    };
     Ok(agent)
 }
 

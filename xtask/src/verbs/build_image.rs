@@ -52,7 +52,7 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         .select(kind, init, args.variant.as_deref(), &args.arch)
         .map_err(Failure::input)?;
     let agent = match &args.agent {
-        Some(path) => build_agent::given(path)?,
+        Some(path) => build_agent::given(path, &args.arch, args.agent_version.as_deref())?,
         None => build_agent::build(project, &args.arch)?,
     };
     let out = args.out.clone().unwrap_or_else(|| project.out(&args.arch));

@@ -16,6 +16,9 @@ use std::process::Command;
 use std::time::Instant;
 use tracing::{info, warn};
 
+/// About a minute for each target.
+const FUZZ_MINUTES: &str = "25";
+
 pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     // Parts of the toolchain that no package manager brings: said before minutes
@@ -29,7 +32,10 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
             .into());
         }
     }
-    let missing = tools::missing(project, "ci");
+    let mut missing = tools::missing(project, "ci");
+    if args.nightly {
+        missing.extend(tools::missing(project, "fuzz"));
+    }
     if !missing.is_empty() {
         setup::install(project, &missing)?;
     }
@@ -72,6 +78,9 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
         ] {
             step_with(project, &xtask, words, &locks)?;
         }
+    }
+    if args.nightly {
+        step(project, &xtask, &["fuzz", "--minutes", FUZZ_MINUTES])?;
     }
     let mut test = vec!["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
     if !args.quick {

@@ -8,6 +8,7 @@ pub(crate) mod build_kernel;
 pub(crate) mod ci;
 pub(crate) mod diff;
 pub(crate) mod fetch;
+pub(crate) mod fuzz;
 pub(crate) mod lock;
 pub(crate) mod mirror;
 pub(crate) mod plan;

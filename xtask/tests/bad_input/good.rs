@@ -127,7 +127,7 @@ fn an_initrd_holds_what_the_packages_brought() {
         drwxr-xr-x   2 0        0               0 Sep 13  2020 usr
         drwxr-xr-x   2 0        0               0 Sep 13  2020 usr/bin
         -rwxr-xr-x   2 0        0               0 Sep 13  2020 usr/bin/dash
-        -rwxr-xr-x   1 0        0              34 Nov 14  2023 usr/bin/kata-agent
+        -rwxr-xr-x   1 0        0             127 Nov 14  2023 usr/bin/kata-agent
         -rwxr-xr-x   2 0        0               7 Sep 13  2020 usr/bin/sh
         -rwsr-xr-x   1 0        0              11 Sep 13  2020 usr/bin/su
         -rwxr-xr-x   1 0        0               6 Sep 13  2020 usr/bin/tool

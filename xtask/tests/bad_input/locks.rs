@@ -1,7 +1,7 @@
 //! Locks: made once, found by themselves, changed only when asked for, and
 //! closed against everything that differs from them.
 
-use crate::fixture::{Deb, Fixture, Ran, Tar};
+use crate::fixture::{Deb, Fixture, Ran, Tar, X86_64, program};
 use expect_test::{Expect, expect};
 use std::fs;
 use std::process::Command;
@@ -96,7 +96,7 @@ fn a_locked_package_that_left_the_mirror() {
     let mut fixture = locked();
     release_library(&mut fixture, "4.3");
     fixture.publish();
-    fixture.write("agent", "\u{7f}ELF, another program");
+    fixture.write("agent", [program(X86_64), b"another".to_vec()].concat());
     fixture.check(&[], &expect![[r#"
         exit 1
         error: fixture: library 4.2 of recipes/fixture/lock/x86_64.yaml is on no mirror any more; the archive has most likely replaced it. Take what is there now with `cargo xtask lock --distro fixture` and see what changes, or give a mirror that keeps old packages with --mirror URL
@@ -114,7 +114,7 @@ fn a_locked_package_with_other_bytes() {
     let mut fixture = locked();
     release_library(&mut fixture, "4.2");
     fixture.publish();
-    fixture.write("agent", "\u{7f}ELF, another program");
+    fixture.write("agent", [program(X86_64), b"another".to_vec()].concat());
     fixture.check(&[], &expect![[r#"
         exit 1
         error: fixture: packages can't be fetched; give another mirror with --mirror URL

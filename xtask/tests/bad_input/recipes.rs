@@ -1,7 +1,7 @@
 //! Mistakes of the person who calls or who wrote a recipe: exit status 2, with
 //! file, line and the nearest right word where there is one.
 
-use crate::fixture::Fixture;
+use crate::fixture::{AARCH64, Fixture, X86_64, program};
 use expect_test::expect;
 
 #[test]
@@ -201,9 +201,36 @@ fn an_agent_that_is_none() {
         &["--agent", "versions.yaml"],
         &expect![[r#"
         exit 2
-        error: the agent versions.yaml is no ELF program; give a static Linux binary
+        error: the agent versions.yaml can't be put into the guest
+          because: it is something else, not an ELF program
     "#]],
     );
+}
+
+#[test]
+fn an_agent_for_another_machine() {
+    let fixture = Fixture::built();
+    fixture.write("agent", program(AARCH64));
+    fixture.check(
+        &[],
+        &expect![[r#"
+        exit 2
+        error: the agent [root]/agent can't be put into the guest
+          because: it is a program for aarch64, but the guest is x86_64
+    "#]],
+    );
+    // Made by a shell, the version would be two words.
+    fixture.write("agent", program(X86_64));
+    fixture.check(
+        &["--agent-version", "1.0 beta"],
+        &expect![[r#"
+        exit 2
+        error: `1.0 beta` is no version: it has to be one word
+    "#]],
+    );
+    fixture.build(&["--agent-version", "1.0-beta"]);
+    let manifest = fixture.artifact("kata-fixture-1.initrd.manifest.json");
+    assert!(String::from_utf8(manifest).unwrap().contains("\"agent-version\": \"1.0-beta\""));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a build does again and what not, and that `-v` says why.
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, X86_64, program};
 use expect_test::{Expect, expect};
 
 const VARIANT: &str = "
@@ -101,7 +101,7 @@ fn changes_are_named() {
     let fixture = two_templates();
     fixture.build(&[]);
     fixture.edit_recipe("- {path: /run}", "- {path: /run}\n      - {path: /srv}");
-    fixture.write("agent", "\u{7f}ELF, another program");
+    fixture.write("agent", [program(X86_64), b"another".to_vec()].concat());
     check(
         &fixture,
         &[],

@@ -14,6 +14,7 @@
 
 mod artifacts;
 mod checkout;
+mod foreign;
 // The name puts its tests into the group of .config/nextest.toml that starts few
 // virtual machines at a time.
 mod guest;
