@@ -32,7 +32,7 @@ fn entry<'a>(contents: &'a Value, path: &str) -> &'a Value {
 #[test]
 fn a_bomb() {
     let zeros = Tar::default().file("./srv/zeros", 0o644, &vec![0; 200 << 20]);
-    let fixture = with_package(Deb::new("extra", "1").files(zeros).gzipped());
+    let fixture = with_package(Deb::new("extra", "1").files(zeros).gzipped_well());
     let before = fixture.output();
     let ran = fixture.run(&[]);
     assert_eq!(ran.status, 1);

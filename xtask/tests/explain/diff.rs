@@ -97,7 +97,10 @@ fn packages_and_files() {
 
 #[test]
 fn of_what_is_not_there() {
-    let fixture = two(|fixture| fixture.repository.package("library").version = "4.3".into());
+    let fixture = two(|fixture| {
+        let files = Tar::default().file("./usr/lib/library.so", 0o644, b"another library");
+        fixture.repository.package("library").files = files;
+    });
     check(
         &fixture,
         &["diff", "before/kata-fixture-1.initrd", "gone"],

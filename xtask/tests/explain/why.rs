@@ -107,9 +107,29 @@ fn kernel_options() {
         "# Never a guest of Xen.\n# CONFIG_XEN is not set\n",
     );
     for (what, expected) in [
-        ("CONFIG_FUSE_FS", expect![[""]]),
-        ("CONFIG_XEN", expect![[""]]),
-        ("CONFIG_FUSE", expect![[""]]),
+        (
+            "CONFIG_FUSE_FS",
+            expect![[r#"
+            exit 0
+            CONFIG_FUSE_FS=y: kernel/configs/common/fs.conf:2
+              Shared folders.
+        "#]],
+        ),
+        (
+            "CONFIG_XEN",
+            expect![[r#"
+            exit 0
+            CONFIG_XEN=n: kernel/configs/x86_64/cpu.conf:2
+              Never a guest of Xen.
+        "#]],
+        ),
+        (
+            "CONFIG_FUSE",
+            expect![[r#"
+            exit 2
+            error: no fragment in kernel/configs asks for CONFIG_FUSE (the kernel may have it all the same, by default or for another option)
+        "#]],
+        ),
     ] {
         check(&fixture, &words(what), &expected);
     }
