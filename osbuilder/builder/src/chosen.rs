@@ -14,7 +14,7 @@ use recipe::{Lock, LockedPackage, LockedRepository, RepositorySource, Selection}
 use repository::apk::PkgInfo;
 use repository::index::file_url;
 use repository::solve::replaced;
-use repository::{Family, Identity, Package, apk, deb};
+use repository::{Family, Identity, Package, apk, deb, rpm};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -185,6 +185,12 @@ impl Chosen {
                     let PkgInfo { replaces, replaces_priority, .. } = file.pkginfo;
                     (file.data_tar, replaced(&all, &replaces), replaces_priority)
                 }
+                Family::Rpm => {
+                    anew.fetch_add(1, Ordering::Relaxed);
+                    let file = rpm::payload(package, &self.bytes(blob)?, &rpm::Proof::Index)
+                        .map_err(|error| BuildError::Package(error.into()))?;
+                    (file.data_tar, choice.replaces.clone(), 0)
+                }
             };
             let name = package.name.clone();
             Ok(Unpacked { name, tar: Arc::new(tar), replaces, replace_priority })
@@ -294,6 +300,7 @@ fn package(family: Family, locked: &LockedPackage) -> Package {
         depends: Vec::new(),
         conflicts: Vec::new(),
         replaces: Vec::new(),
+        rich: Vec::new(),
         location: locked.location.clone(),
         size: locked.size,
         // A lock does not say it. No package is packed by more than this, and so

@@ -9,7 +9,7 @@ use recipe::{Recipe, RepositorySource, Selection};
 use repository::deb::DebSource;
 use repository::openpgp::{Keyring, KeyringError};
 use repository::solve::{Exceptions, Selected, SolveError, Wanted, solve};
-use repository::{Family, Index, Package, Provide, Relation, apk, deb};
+use repository::{Family, Index, Package, Provide, Relation, apk, deb, rpm};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -124,6 +124,7 @@ pub(crate) fn proving_requests(
     match packages.first().map(|package| package.family) {
         None => Ok(Vec::new()),
         Some(Family::Deb) => Ok(deb::requests(&opened.index, packages)),
+        Some(Family::Rpm) => Ok(rpm::requests(&opened.index, packages)),
         Some(Family::Apk) => apk::fetch::requests(&opened.index, packages)
             .map_err(|error| BuildError::Package(Box::new(error))),
     }

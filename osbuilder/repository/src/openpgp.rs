@@ -1,9 +1,10 @@
-//! OpenPGP signatures over repository indexes: is this text signed by a key that
+//! OpenPGP signatures over indexes and packages: are these bytes signed by a key that
 //! the recipe trusts, at this moment? The arithmetic is the `pgp` crate's; the
 //! policy (which keys, which digests, which times) is here. It knows nothing of
-//! what the signed text says.
+//! what the signed bytes say.
 
 mod cleartext;
+mod detached;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -19,6 +20,7 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::types::Timestamp;
 
+pub use detached::verify_detached;
 pub use keyring::{Keyring, KeyringError};
 
 /// Why signed text is not to be trusted.
@@ -52,7 +54,7 @@ pub struct Refusal {
 pub enum Reason {
     /// The keyring has no such key.
     UnknownKey,
-    /// It is not a signature over text, or asks for something unknown.
+    /// It is not a signature over such data, or asks for something unknown.
     Unsupported,
     /// It uses a digest that can be forged.
     WeakDigest,
@@ -121,10 +123,24 @@ pub fn verify_cleartext(
 ) -> Result<Verified, SignatureError> {
     let now = Timestamp::try_from(now).map_err(|_| SignatureError::Clock)?;
     let message = cleartext::split(signed)?;
+    let fingerprints =
+        judge_all(&message.signatures, SignatureType::Text, &message.hashed, keyring, now)?;
+    Ok(Verified { text: message.text, fingerprints })
+}
+
+/// Judges all signatures over the same bytes; gives the sorted fingerprints of
+/// the certificates whose signatures hold, of which there is at least one.
+fn judge_all(
+    signatures: &[Signature],
+    kind: SignatureType,
+    hashed: &[u8],
+    keyring: &Keyring,
+    now: Timestamp,
+) -> Result<Vec<String>, SignatureError> {
     let mut refusals = Vec::new();
     let mut fingerprints = Vec::new();
-    for signature in &message.signatures {
-        match judge(signature, &message.hashed, keyring, now) {
+    for signature in signatures {
+        match judge(signature, kind, hashed, keyring, now) {
             Ok(fingerprint) => fingerprints.push(fingerprint),
             Err(reason) => refusals.push(Refusal { key: issuer(signature), reason }),
         }
@@ -134,17 +150,18 @@ pub fn verify_cleartext(
     }
     fingerprints.sort();
     fingerprints.dedup();
-    Ok(Verified { text: message.text, fingerprints })
+    Ok(fingerprints)
 }
 
 /// Judges one signature; gives the fingerprint of the certificate behind it.
 fn judge(
     signature: &Signature,
+    kind: SignatureType,
     hashed: &[u8],
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<String, Reason> {
-    if signature.typ() != Some(SignatureType::Text) || asks_for_the_unknown(signature) {
+    if signature.typ() != Some(kind) || asks_for_the_unknown(signature) {
         return Err(Reason::Unsupported);
     }
     if !strong(signature) {

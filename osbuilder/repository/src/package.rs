@@ -11,6 +11,8 @@ pub enum Family {
     Deb,
     /// Alpine packages (`.apk`, format v2), versions ordered as apk-tools does.
     Apk,
+    /// RPM packages (`.rpm`), versions `epoch:version-release` ordered as rpm does.
+    Rpm,
 }
 
 /// How the index identifies the bytes of a package file.
@@ -102,8 +104,85 @@ impl fmt::Display for Requirement {
 pub struct Provide {
     /// The provided name (`so:libc.musl-x86_64.so.1`, `mail-transport-agent`).
     pub name: String,
-    /// The provided version; without one it meets only unversioned relations.
+    /// The provided version. Without one it meets only unversioned relations, in
+    /// rpm any relation. In rpm it may be a range: an operator, a blank and the
+    /// bound (`>= 2`).
     pub version: Option<String>,
+}
+
+/// A boolean expression over what is installed (rpm's rich dependencies).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Expression {
+    /// Something that satisfies the relation is installed.
+    Relation(Relation),
+    /// All of them hold.
+    And(Vec<Expression>),
+    /// One of them holds, earlier ones preferred.
+    Or(Vec<Expression>),
+    /// `then` holds if `condition` does, `otherwise` (if there is one) if not.
+    If {
+        /// What must hold.
+        then: Box<Expression>,
+        /// When.
+        condition: Box<Expression>,
+        /// What must hold when the condition doesn't.
+        otherwise: Option<Box<Expression>>,
+    },
+    /// `then` holds and `condition` doesn't; or the condition and `otherwise` do.
+    Unless {
+        /// What must hold.
+        then: Box<Expression>,
+        /// What must not.
+        condition: Box<Expression>,
+        /// What must hold when the condition does.
+        otherwise: Option<Box<Expression>>,
+    },
+    /// One package satisfies all of them.
+    With(Vec<Expression>),
+    /// One package satisfies the first and not the second.
+    Without(Box<Expression>, Box<Expression>),
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list(f: &mut fmt::Formatter<'_>, word: &str, all: &[Expression]) -> fmt::Result {
+            for (i, expression) in all.iter().enumerate() {
+                write!(f, "{}{expression}", if i == 0 { "(" } else { word })?;
+            }
+            f.write_str(")")
+        }
+        match self {
+            Self::Relation(Relation { name, constraint: None }) => f.write_str(name),
+            Self::Relation(Relation { name, constraint: Some((op, version)) }) => {
+                write!(f, "{name} {op} {version}")
+            }
+            Self::And(all) => list(f, " and ", all),
+            Self::Or(all) => list(f, " or ", all),
+            Self::With(all) => list(f, " with ", all),
+            Self::Without(all, but) => write!(f, "({all} without {but})"),
+            Self::If { then, condition, otherwise: None } => {
+                write!(f, "({then} if {condition})")
+            }
+            Self::If { then, condition, otherwise: Some(otherwise) } => {
+                write!(f, "({then} if {condition} else {otherwise})")
+            }
+            Self::Unless { then, condition, otherwise: None } => {
+                write!(f, "({then} unless {condition})")
+            }
+            Self::Unless { then, condition, otherwise: Some(otherwise) } => {
+                write!(f, "({then} unless {condition} else {otherwise})")
+            }
+        }
+    }
+}
+
+/// A dependency that no list of alternatives can say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Rich {
+    /// What is spoken of.
+    pub expression: Expression,
+    /// Whether it must not hold (a conflict) rather than hold.
+    pub forbidden: bool,
 }
 
 /// One package of an index.
@@ -123,8 +202,12 @@ pub struct Package {
     pub depends: Vec<Requirement>,
     /// What must not be installed with it (Conflicts and Breaks; apk `!name`).
     pub conflicts: Vec<Relation>,
-    /// Packages whose files it may overwrite (deb Replaces, apk `r:`).
+    /// Packages whose files it may overwrite (deb Replaces, apk `r:`). In rpm it
+    /// takes their place (Obsoletes): packages of these names are never
+    /// installed along with it.
     pub replaces: Vec<Relation>,
+    /// What else must or must not be installed with it; only rpm has these.
+    pub rich: Vec<Rich>,
     /// Path of the file below the mirror's base URL.
     pub location: String,
     /// Size of the file in bytes.

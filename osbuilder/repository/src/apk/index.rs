@@ -186,6 +186,7 @@ impl Stanza {
             depends: self.needs,
             conflicts: self.excludes,
             replaces: self.replaces,
+            rich: Vec::new(),
             size: self.size,
             installed_size: self.installed_size,
             identity: Identity::ApkControl(identity),

@@ -7,8 +7,8 @@
 use std::io::Read;
 
 use super::ar;
-use super::compression::{Compression, CompressionError};
 use super::control::{self, ControlError};
+use crate::compression::{Compression, CompressionError};
 use crate::package::Package;
 
 /// Largest unpacked `data.tar`, in bytes.

@@ -229,6 +229,7 @@ impl Reader<'_> {
             depends: self.list(|r| Some(Requirement { alternatives: r.list(Self::relation)? }))?,
             conflicts: self.list(Self::relation)?,
             replaces: self.list(Self::relation)?,
+            rich: Vec::new(),
             location: self.word()?,
             size: self.number()?,
             installed_size: self.number()?,

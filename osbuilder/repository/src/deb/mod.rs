@@ -5,7 +5,6 @@
 mod ar;
 pub mod archive;
 pub mod cache;
-pub mod compression;
 pub mod control;
 mod date;
 pub mod fetch;

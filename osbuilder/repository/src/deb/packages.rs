@@ -137,6 +137,7 @@ impl<'a> Raw<'a> {
             depends,
             conflicts,
             replaces: list("Replaces", self.replaces, architecture, relations::relations)?,
+            rich: Vec::new(),
             location: location(word("Filename", self.filename)?)?.to_owned(),
             size: number("Size", self.size.ok_or(ControlError::Missing("Size"))?)?,
             installed_size: installed_kib.saturating_mul(1024),

@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::cache;
-use super::compression::{Compression, CompressionError};
 use super::packages::{self, PackagesError};
 use super::release::{Listed, Release, ReleaseError};
+use crate::compression::{Compression, CompressionError};
 use crate::index::{Index, IndexFile, file_url};
 use crate::openpgp::{Keyring, SignatureError, verify_cleartext};
 use crate::package::Package;

@@ -11,10 +11,10 @@ use url::Url;
 
 use super::ar::tests::make as make_ar;
 use super::archive::{DebError, DebFile};
-use super::compression::Compression;
-use super::compression::tests::pack;
 use super::repository::{DebSource, open};
 use super::{packages, payload, requests};
+use crate::compression::Compression;
+use crate::compression::tests::pack;
 use crate::openpgp::Keyring;
 use crate::openpgp::tests::{SIGNED, TestKey, at};
 use crate::package::{Package, Relation};

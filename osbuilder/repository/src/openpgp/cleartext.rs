@@ -6,12 +6,10 @@
 //! search for the end of the text takes quadratic time, which a hostile mirror
 //! could use, and because only one reading of the frame may be possible.
 
-use std::io::BufReader;
-
-use pgp::armor::{BlockType, Dearmor};
-use pgp::packet::{Packet, PacketParser, Signature};
+use pgp::packet::Signature;
 
 use super::SignatureError;
+use super::detached::armored;
 
 const BEGIN_TEXT: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 const BEGIN_SIGNATURE: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
@@ -19,8 +17,6 @@ const END_SIGNATURE: &[u8] = b"-----END PGP SIGNATURE-----";
 
 /// Largest signed file, in bytes; the largest Release files are under 2 MB.
 const MAX_FILE: usize = 16 << 20;
-/// Most signatures on one text.
-const MAX_SIGNATURES: usize = 32;
 
 /// A signed text out of its frame.
 pub(super) struct Message {
@@ -85,31 +81,7 @@ pub(super) fn split(signed: &[u8]) -> Result<Message, SignatureError> {
     if !lines.rest.trim_ascii().is_empty() {
         return Err(not("something follows its signatures"));
     }
-    Ok(Message { text, hashed, signatures: signatures(block)? })
-}
-
-/// Reads an armored block of signatures.
-fn signatures(block: &[u8]) -> Result<Vec<Signature>, SignatureError> {
-    let damaged = |error: &dyn std::fmt::Display| SignatureError::Damaged(error.to_string());
-    let mut armor = Dearmor::new(block);
-    armor.read_header().map_err(|error| damaged(&error))?;
-    if armor.typ != Some(BlockType::Signature) {
-        return Err(damaged(&"it is another kind of block"));
-    }
-    let mut signatures = Vec::new();
-    for packet in PacketParser::new(BufReader::new(&mut armor)) {
-        match packet {
-            Ok(Packet::Signature(signature)) => signatures.push(signature),
-            Ok(_) => return Err(damaged(&"it holds something else than signatures")),
-            // A packet of a newer kind says nothing about those next to it.
-            Err(pgp::errors::Error::Unsupported { .. }) => {}
-            Err(error) => return Err(damaged(&error)),
-        }
-        if signatures.len() > MAX_SIGNATURES {
-            return Err(damaged(&"it holds too many signatures"));
-        }
-    }
-    Ok(signatures)
+    Ok(Message { text, hashed, signatures: armored(block)? })
 }
 
 /// Lines without their breaks and without the blanks at their ends, which are

@@ -147,8 +147,10 @@ impl<'a> Universe<'a> {
         for relation in &this.conflicts {
             rivals.extend(self.matches(relation));
         }
-        if this.family == Family::Apk {
-            self.add_apk_rivals(this, &mut rivals);
+        match this.family {
+            Family::Apk => self.add_apk_rivals(this, &mut rivals),
+            Family::Rpm => self.add_obsolete(this, &mut rivals),
+            Family::Deb => {}
         }
         rivals.retain(|&rival| self.packages[rival].name != this.name);
         rivals
@@ -162,6 +164,16 @@ impl<'a> Universe<'a> {
         for name in names {
             rivals.extend(self.versions(name));
             rivals.extend(self.providers(name).map(|(index, _)| index));
+        }
+    }
+
+    /// In rpm a package takes the place of those it obsoletes, which are meant by
+    /// their own names only, never by what they provide.
+    fn add_obsolete(&self, this: &Package, rivals: &mut BTreeSet<usize>) {
+        for relation in &this.replaces {
+            let mut obsolete = self.versions(&relation.name);
+            obsolete.retain(|&index| self.has_version(index, relation));
+            rivals.extend(obsolete);
         }
     }
 
@@ -207,11 +219,11 @@ pub(super) fn meets(family: Family, version: &str, relation: &Relation) -> bool 
 }
 
 /// Whether a provided name meets a relation. Without a version it meets only
-/// relations that ask for none.
+/// relations that ask for none; in rpm it meets all.
 fn provides(family: Family, provide: &Provide, relation: &Relation) -> bool {
     provide.name == relation.name
         && match &provide.version {
-            None => relation.constraint.is_none(),
+            None => family == Family::Rpm || relation.constraint.is_none(),
             Some(version) => meets(family, version, relation),
         }
 }

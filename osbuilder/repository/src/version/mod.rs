@@ -4,6 +4,7 @@
 
 pub mod apk;
 pub mod deb;
+pub mod rpm;
 
 use std::cmp::Ordering;
 
@@ -14,6 +15,7 @@ pub fn compare(family: Family, left: &str, right: &str) -> Ordering {
     match family {
         Family::Deb => deb::compare(left, right),
         Family::Apk => apk::compare(left, right),
+        Family::Rpm => rpm::compare(left, right),
     }
 }
 
@@ -21,8 +23,15 @@ pub fn compare(family: Family, left: &str, right: &str) -> Ordering {
 ///
 /// [`Comparison::Fuzzy`] holds for `wanted` itself and for what continues it at
 /// a part's border: `1.2` matches `1.2`, `1.2.3` and `1.2-r4`, never `1.20`. Only
-/// apk writes it; among Debian's versions it asks for the same one.
+/// apk writes it; elsewhere it asks for the same version.
+///
+/// In rpm `version` may be a range, and a version without a release speaks of
+/// all releases; see [`rpm::overlap`].
 pub fn satisfies(family: Family, version: &str, op: Comparison, wanted: &str) -> bool {
+    if family == Family::Rpm {
+        let (provided, version) = rpm::split_range(version);
+        return rpm::overlap(provided, version, op, wanted);
+    }
     match op {
         Comparison::Less => compare(family, version, wanted).is_lt(),
         Comparison::LessEqual => compare(family, version, wanted).is_le(),
@@ -31,7 +40,7 @@ pub fn satisfies(family: Family, version: &str, op: Comparison, wanted: &str) ->
         Comparison::Greater => compare(family, version, wanted).is_gt(),
         Comparison::Fuzzy => match family {
             Family::Apk => apk::fuzzy_matches(version, wanted),
-            Family::Deb => deb::compare(version, wanted).is_eq(),
+            Family::Deb | Family::Rpm => compare(family, version, wanted).is_eq(),
         },
     }
 }

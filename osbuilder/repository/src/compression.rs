@@ -1,6 +1,6 @@
-//! Bounded decompression of what Debian archives hold: xz, gzip, zstd or nothing.
-//! Which is used is told by a file's name; the caller says how large the result
-//! may be.
+//! Bounded decompression of what repositories and packages hold: xz, gzip, zstd,
+//! lzma or nothing. Which is used is told by a file's name or by its owner; the
+//! caller says how large the result may be.
 
 use std::io::Read;
 
@@ -25,6 +25,8 @@ pub enum Compression {
     Xz,
     /// Zstandard, `.zst`.
     Zstd,
+    /// The format of LZMA Utils, which old rpm packages use.
+    Lzma,
 }
 
 /// Why compressed bytes could not be read.
@@ -64,21 +66,33 @@ impl Compression {
         expected: u64,
         limit: u64,
     ) -> Result<Vec<u8>, CompressionError> {
+        let expected = if self == Self::None { bytes.len() as u64 } else { expected };
+        collect(self.reader(bytes)?, expected, limit)
+    }
+
+    /// Unpacks `bytes` as a stream, for readers that keep none of it. How much
+    /// comes out is theirs to limit.
+    ///
+    /// # Errors
+    /// [`CompressionError::Damaged`] for what is wrong at the start; what is wrong
+    /// later comes out of the stream.
+    pub fn reader(self, bytes: &[u8]) -> Result<Box<dyn Read + '_>, CompressionError> {
         let damaged = CompressionError::Damaged;
-        match self {
-            Self::None => collect(bytes, bytes.len() as u64, limit),
-            Self::Gzip => collect(MultiGzDecoder::new(bytes), expected, limit),
-            Self::Xz => {
-                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
-                    .map_err(|error| damaged(error.into()))?;
-                collect(XzDecoder::new_stream(bytes, stream), expected, limit)
-            }
+        let xz = |stream: Result<Stream, liblzma::stream::Error>| {
+            let stream = stream.map_err(|error| damaged(error.into()))?;
+            Ok(Box::new(XzDecoder::new_stream(bytes, stream)))
+        };
+        Ok(match self {
+            Self::None => Box::new(bytes),
+            Self::Gzip => Box::new(MultiGzDecoder::new(bytes)),
+            Self::Xz => xz(Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED))?,
+            Self::Lzma => xz(Stream::new_lzma_decoder(XZ_MEMORY))?,
             Self::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(damaged)?;
                 decoder.window_log_max(ZSTD_WINDOW).map_err(damaged)?;
-                collect(decoder, expected, limit)
+                Box::new(decoder)
             }
-        }
+        })
     }
 }
 
@@ -118,6 +132,13 @@ pub(crate) mod tests {
                 out.finish().unwrap()
             }
             Compression::Zstd => zstd::encode_all(bytes, 3).unwrap(),
+            Compression::Lzma => {
+                let options = liblzma::stream::LzmaOptions::new_preset(6).unwrap();
+                let stream = Stream::new_lzma_encoder(&options).unwrap();
+                let mut out = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+                out.write_all(bytes).unwrap();
+                out.finish().unwrap()
+            }
         }
     }
 
@@ -133,6 +154,9 @@ pub(crate) mod tests {
             let error = kind.unpack(&packed, u64::MAX, size - 1).unwrap_err();
             assert!(matches!(error, CompressionError::TooLarge { .. }), "{name}: {error}");
         }
+        let packed = pack(Compression::Lzma, &plain);
+        assert_eq!(Compression::Lzma.unpack(&packed, 0, size).unwrap(), plain);
+        assert!(Compression::Lzma.unpack(&packed, 0, size - 1).is_err());
     }
 
     #[test]
@@ -164,7 +188,7 @@ pub(crate) mod tests {
     #[test]
     fn damage_and_truncation_are_noticed() {
         let plain = b"a line that repeats\n".repeat(5000);
-        for kind in [Compression::Xz, Compression::Gzip, Compression::Zstd] {
+        for kind in [Compression::Xz, Compression::Gzip, Compression::Zstd, Compression::Lzma] {
             let packed = pack(kind, &plain);
             for cut in [0, 3, packed.len() / 2, packed.len() - 1] {
                 assert!(kind.unpack(&packed[..cut], 0, 1 << 20).is_err(), "{kind:?} cut to {cut}");

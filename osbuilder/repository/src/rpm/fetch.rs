@@ -1,0 +1,56 @@
+//! From chosen packages to their files: what to ask the store for, and what to
+//! make of the bytes that it proved.
+
+use std::sync::Arc;
+
+use artifact_store::{Expect, Request};
+
+use super::archive::{self, RpmFile};
+use super::error::FileError;
+use super::package_file::Proof;
+use crate::index::{Index, file_url};
+use crate::package::{Identity, Package};
+
+/// Why a fetched package can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the package {name} {version} can't be used")]
+pub struct PayloadError {
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What is wrong with its file.
+    pub source: FileError,
+}
+
+/// One request a package, in the same order; all mirrors of the index may serve it.
+pub fn requests(index: &Index, packages: &[&Package]) -> Vec<Request> {
+    packages
+        .iter()
+        .map(|package| Request {
+            label: format!("{} {}", package.name, package.version),
+            urls: index.mirrors.iter().map(|base| file_url(base, &package.location)).collect(),
+            max_size: package.size,
+            size: Some(package.size),
+            expect: match &package.identity {
+                Identity::Sha256(digest) => Expect::Sha256(*digest),
+                Identity::ApkControl(digest) => Expect::Check {
+                    cache_key: format!("not-an-rpm-{}", hex::encode(digest)),
+                    check: Arc::new(|_| Err("an apk package can't be read as an rpm".to_owned())),
+                },
+            },
+        })
+        .collect()
+}
+
+/// Proves and unpacks the file of `package`, whose digest the store has checked.
+///
+/// # Errors
+/// [`PayloadError`] naming the package.
+pub fn payload(package: &Package, bytes: &[u8], proof: &Proof) -> Result<RpmFile, PayloadError> {
+    archive::read(package, bytes, proof).map_err(|source| PayloadError {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        source,
+    })
+}
