@@ -7,7 +7,7 @@ use crate::chosen::Unpacked;
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use recipe::{DeviceType, Init, Selection, Templates, TextSource, Type};
-use rootfs::{Content, EditError, Kind, MergeRules, Meta, Origin, Patterns, Tree};
+use rootfs::{Content, EditError, Kind, MergeRules, Meta, Origin, Owners, Patterns, Tree};
 use serde_json::json;
 
 /// Where the agent's binary stands in every guest.
@@ -26,12 +26,17 @@ pub(crate) fn assemble(
     let exclude = Patterns::compile(&selection.layer.exclude).map_err(pattern)?;
     let aliases: Vec<_> =
         folder.recipe.aliases.iter().map(|(a, b)| (a.clone(), b.clone())).collect();
+    let owners = Owners {
+        users: selection.layer.users.iter().map(|user| (user.name.clone(), user.uid)).collect(),
+        groups: selection.layer.groups.iter().map(|g| (g.name.clone(), g.gid)).collect(),
+    };
     for package in packages {
         let rules = MergeRules {
             aliases: aliases.clone(),
             replaces: package.replaces,
             replace_priority: package.replace_priority,
             exclude: exclude.clone(),
+            owners: package.names_owners.then(|| owners.clone()),
             ..MergeRules::default()
         };
         tree.merge_tar(package.tar, Origin::package(&package.name), &rules)?;

@@ -32,6 +32,8 @@ pub(crate) struct Unpacked {
     pub(crate) replaces: Vec<String>,
     /// Who wins where two packages may overwrite each other.
     pub(crate) replace_priority: u32,
+    /// Whether its archive tells owners by name rather than by number.
+    pub(crate) names_owners: bool,
 }
 
 /// Under what the store keeps unpacked debs; another number for another form.
@@ -193,7 +195,8 @@ impl Chosen {
                 }
             };
             let name = package.name.clone();
-            Ok(Unpacked { name, tar: Arc::new(tar), replaces, replace_priority })
+            let names_owners = package.family == Family::Rpm;
+            Ok(Unpacked { name, tar: Arc::new(tar), replaces, replace_priority, names_owners })
         });
         let unpacked = unpacked.collect::<Result<_, BuildError>>()?;
         Ok((unpacked, anew.into_inner()))

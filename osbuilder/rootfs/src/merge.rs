@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::content::Content;
 use crate::edit::xattr_is_valid;
 use crate::inode::{Inode, Kind, Meta, Origin};
+use crate::owners::Owners;
 use crate::path::{self, PathError};
 use crate::pattern::Patterns;
 use crate::tar::{Reader, TarError};
@@ -29,6 +30,10 @@ pub(crate) struct Entry {
     pub uid: u32,
     /// Owning group.
     pub gid: u32,
+    /// Owning user by name, where the archive tells it.
+    pub user: String,
+    /// Owning group by name, where the archive tells it.
+    pub group: String,
     /// Last modification, seconds since 1970 UTC.
     pub mtime: i64,
     /// Extended attributes by full name.
@@ -63,6 +68,9 @@ pub struct MergeRules {
     /// What to leave out, so that it never costs memory. Patterns and paths may
     /// be spelled through aliases or not, whether the links are there yet or not.
     pub exclude: Patterns,
+    /// Where it is given, owners are what the archive calls them; otherwise names
+    /// say nothing and the archive's numbers stand.
+    pub owners: Option<Owners>,
     /// How much one archive may bring.
     pub limits: Limits,
 }
@@ -190,6 +198,16 @@ pub enum MergeProblem {
         /// What the entry is.
         incoming: &'static str,
     },
+    /// An owner whose number nobody gave.
+    #[error(
+        "it belongs to the {what} `{name}`, whose number is not known; name it under `{what}s`"
+    )]
+    Owner {
+        /// `user` or `group`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// An extended attribute no running guest could have.
     #[error("extended attribute `{0}` has an impossible name or value")]
     Xattr(String),
@@ -293,9 +311,18 @@ impl Merge<'_> {
             }
         }
         let place = self.redirect(&given)?;
-        let Entry { kind, mode, uid, gid, mtime, xattrs, .. } = entry;
-        let meta = Meta { mode, uid, gid, mtime, origin: self.origin.clone() };
         let excluded = self.exclude.cover(&self.landing(&given));
+        let numbers = match &self.rules.owners {
+            Some(owners) => owners.numbers(&entry.user, &entry.group),
+            None => Ok((entry.uid, entry.gid)),
+        };
+        // What is left out may belong to anybody.
+        let (uid, gid) = match numbers {
+            Err(_) if excluded => return Ok(()),
+            numbers => numbers?,
+        };
+        let Entry { kind, mode, mtime, xattrs, .. } = entry;
+        let meta = Meta { mode, uid, gid, mtime, origin: self.origin.clone() };
         let kind = match kind {
             EntryKind::Directory => Kind::Directory,
             EntryKind::File(content) => Kind::File(content),

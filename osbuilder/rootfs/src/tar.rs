@@ -70,6 +70,8 @@ struct Extension {
     size: Option<u64>,
     uid: Option<u64>,
     gid: Option<u64>,
+    user: Option<String>,
+    group: Option<String>,
     mtime: Option<i64>,
     xattrs: BTreeMap<String, Vec<u8>>,
     sparse: bool,
@@ -190,7 +192,9 @@ impl Reader {
         };
         let xattrs = extension.xattrs;
         let (uid, gid) = (small("uid", uid)?, small("gid", gid)?);
-        Ok(Entry { path, kind, mode, uid, gid, mtime, xattrs })
+        let user = extension.user.unwrap_or_else(|| header.owner(265..297));
+        let group = extension.group.unwrap_or_else(|| header.owner(297..329));
+        Ok(Entry { path, kind, mode, uid, gid, user, group, mtime, xattrs })
     }
 
     /// Steps over a member's data and its padding; the range of the data.
@@ -276,6 +280,11 @@ impl Header<'_> {
         Ok(if prefix.is_empty() { name } else { format!("{prefix}/{name}") })
     }
 
+    /// The name of an owner. What can't be read as one names nobody.
+    fn owner(&self, field: std::ops::Range<usize>) -> String {
+        text(self.field(field), self.start).unwrap_or_default()
+    }
+
     fn link(&self) -> Result<String, TarError> {
         text(self.field(157..257), self.start)
     }
@@ -314,6 +323,8 @@ impl Extension {
             "size" => self.size = Some(number("size")?),
             "uid" => self.uid = Some(number("uid")?),
             "gid" => self.gid = Some(number("gid")?),
+            "uname" => self.user = Some(string()?),
+            "gname" => self.group = Some(string()?),
             "mtime" => self.mtime = Some(whole_seconds(&string()?, at)?),
             _ if key.starts_with("GNU.sparse.") => self.sparse = true,
             _ => {
@@ -328,12 +339,15 @@ impl Extension {
     }
 
     fn changes_members(&self) -> bool {
-        let Self { path, shown: _, link, size, uid, gid, mtime, xattrs, sparse } = self;
+        let Self { path, shown: _, link, size, uid, gid, user, group, mtime, xattrs, sparse } =
+            self;
         path.is_some()
             || link.is_some()
             || size.is_some()
             || uid.is_some()
             || gid.is_some()
+            || user.is_some()
+            || group.is_some()
             || mtime.is_some()
             || !xattrs.is_empty()
             || *sparse

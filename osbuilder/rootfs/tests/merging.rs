@@ -5,7 +5,9 @@
 mod archive;
 
 use archive::{Archive, Member};
-use rootfs::{Kind, Limits, MergeProblem, MergeRules, Meta, Origin, Patterns, TarError, Tree};
+use rootfs::{
+    Kind, Limits, MergeProblem, MergeRules, Meta, Origin, Owners, Patterns, TarError, Tree,
+};
 use std::error::Error as _;
 
 fn rules() -> MergeRules {
@@ -472,5 +474,42 @@ proptest::proptest! {
         for (path, _, _) in tree.walk() {
             proptest::prop_assert!(!path.split('/').any(|part| part == ".." || part == "."));
         }
+    }
+}
+
+#[test]
+fn owners_told_by_name_get_their_numbers() {
+    let owned = |user: &'static [u8], group: &'static [u8]| {
+        Archive::default().pax(&[("uname", user), ("gname", group)])
+    };
+    let mut owners = Owners::default();
+    owners.users.insert("chrony".to_owned(), 77);
+    owners.groups.insert("mail".to_owned(), 12);
+    let named = MergeRules { owners: Some(owners), ..rules() };
+    let mut tree = Tree::new();
+    let tar = owned(b"chrony", b"mail").file("a", b"a");
+    merge_with(&mut tree, "p", tar, &named).unwrap();
+    merge_with(&mut tree, "p", owned(b"root", b"root").file("b", b"b"), &named).unwrap();
+    merge_with(&mut tree, "p", Archive::default().file("c", b"c"), &named).unwrap();
+    let numbers = |path: &str| tree.get(path).map(|inode| (inode.uid, inode.gid)).unwrap();
+    assert_eq!((numbers("a"), numbers("b"), numbers("c")), ((77, 12), (0, 0), (0, 0)));
+
+    for (user, group, words) in [
+        (
+            &b"nobody"[..],
+            &b"mail"[..],
+            "the user `nobody`, whose number is not known; name it under `users`",
+        ),
+        (b"chrony", b"disk", "the group `disk`, whose number is not known; name it under `groups`"),
+    ] {
+        let tar = Archive::default().pax(&[("uname", user), ("gname", group)]).file("d", b"d");
+        let error = merge_with(&mut Tree::new(), "p", tar, &named).unwrap_err();
+        assert!(error.contains(words) && error.contains("`d`"), "{error}");
+        // What is left out may belong to anybody, and numbers stand where names don't count.
+        let exclude = Patterns::compile(&["d"]).unwrap();
+        let without = MergeRules { exclude, ..named.clone() };
+        let tar = || Archive::default().pax(&[("uname", user), ("gname", group)]).file("d", b"d");
+        merge_with(&mut Tree::new(), "p", tar(), &without).unwrap();
+        merge_with(&mut Tree::new(), "p", tar(), &rules()).unwrap();
     }
 }

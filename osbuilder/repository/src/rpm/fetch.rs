@@ -7,7 +7,7 @@ use artifact_store::{Expect, Request};
 
 use super::archive::{self, RpmFile};
 use super::error::FileError;
-use super::package_file::Proof;
+use super::package_file::{Proof, RpmParts};
 use crate::index::{Index, file_url};
 use crate::package::{Identity, Package};
 
@@ -43,14 +43,26 @@ pub fn requests(index: &Index, packages: &[&Package]) -> Vec<Request> {
         .collect()
 }
 
+/// Proves the file of `package` without unpacking it, as whoever writes a lock
+/// has to where packages vouch for themselves; gives the fingerprints of the keys
+/// whose signatures hold.
+///
+/// # Errors
+/// [`PayloadError`] naming the package.
+pub fn check(package: &Package, bytes: &[u8], proof: &Proof) -> Result<Vec<String>, PayloadError> {
+    RpmParts::read(bytes)
+        .and_then(|parts| parts.prove(package, proof))
+        .map_err(|source| refused(package, source))
+}
+
 /// Proves and unpacks the file of `package`, whose digest the store has checked.
 ///
 /// # Errors
 /// [`PayloadError`] naming the package.
 pub fn payload(package: &Package, bytes: &[u8], proof: &Proof) -> Result<RpmFile, PayloadError> {
-    archive::read(package, bytes, proof).map_err(|source| PayloadError {
-        name: package.name.clone(),
-        version: package.version.clone(),
-        source,
-    })
+    archive::read(package, bytes, proof).map_err(|source| refused(package, source))
+}
+
+fn refused(package: &Package, source: FileError) -> PayloadError {
+    PayloadError { name: package.name.clone(), version: package.version.clone(), source }
 }

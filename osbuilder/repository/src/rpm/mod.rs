@@ -29,6 +29,6 @@ mod xml;
 
 pub use archive::RpmFile;
 pub use error::{FileError, IndexError, RpmError};
-pub use fetch::{PayloadError, payload, requests};
+pub use fetch::{PayloadError, check, payload, requests};
 pub use package_file::Proof;
 pub use repository::{RpmSource, Trust, open};

@@ -203,12 +203,16 @@ impl<'a> RpmParts<'a> {
         if format != "cpio" {
             return Err(FileError::Unsupported(format!("its payload is {format}, not cpio")));
         }
-        let compression = match self.header.string(tags::PAYLOAD_COMPRESSOR).unwrap_or("gzip") {
+        // A payload that is not packed has no word for that.
+        let plain = self.payload.starts_with(b"0707");
+        let unnamed = if plain { "identity" } else { "gzip" };
+        let compressor = self.header.string(tags::PAYLOAD_COMPRESSOR).unwrap_or(unnamed);
+        let compression = match compressor {
             "gzip" => Compression::Gzip,
             "xz" => Compression::Xz,
             "zstd" => Compression::Zstd,
             "lzma" => Compression::Lzma,
-            "identity" | "none" => Compression::None,
+            "identity" => Compression::None,
             other => {
                 let reason = format!(
                     "its payload is compressed with {other}; gzip, xz, zstd and lzma are read"

@@ -6,13 +6,21 @@ use crate::package::{Comparison, Expression, Relation};
 /// Deepest nesting and most operands; real ones have three and some dozens.
 const MAX_DEPTH: usize = 16;
 const MAX_OPERANDS: usize = 512;
+/// Most clauses that an expression may come to, as "if … then one of …".
+const MAX_CLAUSES: usize = 256;
 
 /// Reads one boolean expression; an error is a sentence that names it.
 pub(super) fn parse(text: &str) -> Result<Expression, String> {
     let mut parser = Parser { rest: text, operands: 0 };
     let result = parser.group(0).and_then(|expression| {
         parser.blanks();
-        if parser.rest.is_empty() { Ok(expression) } else { Err("something follows its end") }
+        if !parser.rest.is_empty() {
+            return Err("something follows its end");
+        }
+        if clauses(&expression, true).max(clauses(&expression, false)) > MAX_CLAUSES {
+            return Err("it is too complicated");
+        }
+        Ok(expression)
     });
     result.map_err(|reason| {
         let shown: String = text.chars().take(200).collect();
@@ -39,6 +47,32 @@ pub(super) fn canonical(version: &str) -> String {
         _ => version,
     };
     version.strip_suffix('-').unwrap_or(version).to_owned()
+}
+
+/// How many clauses it takes to say that the expression holds, or doesn't.
+fn clauses(expression: &Expression, holds: bool) -> usize {
+    let list = |all: &[Expression], and: bool| {
+        let parts = all.iter().map(|one| clauses(one, holds));
+        if and {
+            parts.fold(0, usize::saturating_add)
+        } else {
+            parts.fold(1, usize::saturating_mul)
+        }
+    };
+    match expression {
+        Expression::Relation(_) | Expression::With(_) | Expression::Without(..) => 1,
+        Expression::And(all) => list(all, holds),
+        Expression::Or(all) => list(all, !holds),
+        Expression::If { then, condition, otherwise }
+        | Expression::Unless { then, condition, otherwise } => {
+            let most = |one: &Expression| clauses(one, true).max(clauses(one, false));
+            let first = most(then).saturating_mul(most(condition));
+            let second = otherwise.as_ref().map_or(1, |otherwise| {
+                most(otherwise).saturating_mul(most(condition)).saturating_add(1)
+            });
+            first.saturating_mul(second)
+        }
+    }
 }
 
 struct Parser<'a> {
@@ -192,7 +226,7 @@ mod tests {
         }
         let respelled = [
             ("(a)", "a"),
-            ("( a   >=1:2-3 and b<0:3 )", "(a >=1:2-3 and b<0:3)"),
+            ("( a   >=1:2-3 and b<0:3 )", "(a >= 1:2-3 and b<0:3)"),
             ("(a >= 0:1 or b = 1-)", "(a >= 1 or b = 1)"),
             ("(android or orwell)", "(android or orwell)"),
         ];
@@ -224,6 +258,8 @@ mod tests {
         assert!(parse(&deep).unwrap_err().ends_with("it is nested too deeply"));
         let wide = format!("(a{})", " and a".repeat(MAX_OPERANDS));
         assert!(parse(&wide).unwrap_err().ends_with("it has too many operands"));
+        let product = format!("({})", ["(a and b)"; 12].join(" or "));
+        assert!(parse(&product).unwrap_err().ends_with("it is too complicated"));
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Wanted;
+use super::clauses::{Need, Origin};
 use super::universe::Universe;
 use crate::package::{Relation, Requirement};
 
@@ -52,7 +53,7 @@ pub(super) fn explain(universe: &Universe<'_>, wanted: &[Wanted]) -> String {
 #[derive(Clone)]
 enum Cause<'a> {
     /// Nothing is left for this requirement.
-    Broken(&'a Requirement),
+    Broken(Need<'a>),
     /// It conflicts with a package that must be installed.
     Conflict(usize),
     /// Another version of it must be installed.
@@ -62,7 +63,7 @@ enum Cause<'a> {
 struct Facts<'u, 'p> {
     universe: &'u Universe<'p>,
     /// Every package within reach, and what it needs with who could meet that.
-    needs: BTreeMap<usize, Vec<(&'p Requirement, Vec<usize>)>>,
+    needs: BTreeMap<usize, Vec<Need<'p>>>,
     ruled_out: BTreeMap<usize, Cause<'p>>,
     /// Packages without which there is no solution, and on whose account.
     forced: BTreeMap<usize, String>,
@@ -77,12 +78,8 @@ impl Facts<'_, '_> {
             if self.needs.contains_key(&package) {
                 continue;
             }
-            let needs: Vec<_> = self
-                .universe
-                .needs(package)
-                .map(|requirement| (requirement, self.universe.candidates(requirement)))
-                .collect();
-            queue.extend(needs.iter().flat_map(|(_, candidates)| candidates));
+            let needs = self.universe.needs(package);
+            queue.extend(needs.iter().flat_map(|need| &need.candidates));
             self.needs.insert(package, needs);
         }
     }
@@ -90,6 +87,12 @@ impl Facts<'_, '_> {
     /// The candidates that are not ruled out.
     fn open(&self, candidates: &[usize]) -> Vec<usize> {
         candidates.iter().copied().filter(|c| !self.ruled_out.contains_key(c)).collect()
+    }
+
+    /// Whether a need must be met: of each of its conditions some package must be
+    /// installed.
+    fn is_due(&self, need: &Need<'_>) -> bool {
+        need.conditions.iter().all(|any| any.iter().any(|one| self.forced.contains_key(one)))
     }
 
     /// Rules out what needs something that nothing is left for, until no more is.
@@ -100,9 +103,10 @@ impl Facts<'_, '_> {
                 .iter()
                 .filter(|(package, _)| !self.ruled_out.contains_key(package))
                 .filter_map(|(&package, needs)| {
-                    let (requirement, _) =
-                        needs.iter().find(|(_, candidates)| self.open(candidates).is_empty())?;
-                    Some((package, Cause::Broken(requirement)))
+                    let broken = |need: &&Need<'_>| {
+                        self.is_due(need) && self.open(&need.candidates).is_empty()
+                    };
+                    Some((package, Cause::Broken(needs.iter().find(broken)?.clone())))
                 })
                 .collect();
             if broken.is_empty() {
@@ -123,9 +127,9 @@ impl Facts<'_, '_> {
         }
         for &package in self.forced.keys() {
             let who = format!("needed by {}", self.name(package));
-            for (_, candidates) in self.needs.get(&package).into_iter().flatten() {
-                if let [only] = self.open(candidates)[..] {
-                    news.push((only, who.clone()));
+            for need in self.needs.get(&package).into_iter().flatten() {
+                if let ([only], true) = (&self.open(&need.candidates)[..], self.is_due(need)) {
+                    news.push((*only, who.clone()));
                 }
             }
         }
@@ -203,14 +207,16 @@ impl Facts<'_, '_> {
                 let line = format!("{indent}{name} can't be next to {}", self.because(other));
                 self.lines.push(line);
             }
-            Some(Cause::Broken(requirement)) => {
-                let candidates = self.universe.candidates(requirement);
+            Some(Cause::Broken(Need { origin, candidates, .. })) => {
                 if candidates.is_empty() {
-                    let state = self.state_of(requirement);
-                    self.lines.push(format!("{indent}{name} needs {requirement}, but {state}"));
+                    let state = match origin {
+                        Origin::Plain(requirement) => self.state_of(requirement),
+                        Origin::Rich(_) => "no package could make that hold".to_owned(),
+                    };
+                    self.lines.push(format!("{indent}{name} needs {origin}, but {state}"));
                     return;
                 }
-                self.lines.push(format!("{indent}{name} needs {requirement}:"));
+                self.lines.push(format!("{indent}{name} needs {origin}:"));
                 if depth >= MAX_DEPTH || self.lines.len() > MAX_LINES {
                     self.lines.push(format!("{indent}  … and so on"));
                     return;

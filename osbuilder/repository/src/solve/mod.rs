@@ -3,10 +3,13 @@
 //! what names, versions, alternatives and conflicts mean is decided in
 //! `universe`. It reads [`Package`]s of any family and no files.
 
+mod clauses;
 mod explain;
 mod provider;
 mod universe;
 
+#[cfg(test)]
+mod rich_tests;
 #[cfg(test)]
 mod tests;
 
@@ -158,11 +161,15 @@ fn reasons(universe: &Universe<'_>, wanted: &[Wanted], chosen: &[usize]) -> Vec<
         }
     }
     while let Some(package) = queue.pop_front() {
-        for requirement in universe.needs(package) {
-            if let Some(index) = first_chosen(&universe.candidates(requirement)) {
+        for need in universe.needs(package) {
+            let holds = |condition: &Vec<usize>| first_chosen(condition).is_some();
+            if !need.conditions.iter().all(holds) {
+                continue;
+            }
+            if let Some(index) = first_chosen(&need.candidates) {
                 found.entry(index).or_insert_with(|| {
                     queue.push_back(index);
-                    Reason::DependencyOf { package, requirement: requirement.to_string() }
+                    Reason::DependencyOf { package, requirement: need.origin.to_string() }
                 });
             }
         }

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
 use super::Exceptions;
+use super::clauses::{self, Need, Origin};
 use crate::package::{Family, Package, Provide, Relation, Requirement};
 use crate::version;
 
@@ -126,9 +127,9 @@ impl<'a> Universe<'a> {
     }
 
     /// What a package needs from other packages.
-    pub fn needs(&self, package: usize) -> impl Iterator<Item = &'a Requirement> {
-        let package = &self.packages[package];
-        package.depends.iter().filter(|requirement| {
+    pub fn needs(&self, index: usize) -> Vec<Need<'a>> {
+        let package = &self.packages[index];
+        let plain = package.depends.iter().filter(|requirement| {
             !requirement.alternatives.iter().any(|relation| {
                 let own_name = relation.name == package.name
                     && meets(package.family, &package.version, relation);
@@ -136,7 +137,22 @@ impl<'a> Universe<'a> {
                     || package.provides.iter().any(|p| provides(package.family, p, relation))
                     || self.is_assumed(relation)
             })
-        })
+        });
+        let mut needs: Vec<Need<'a>> = plain
+            .map(|requirement| Need {
+                origin: Origin::Plain(requirement),
+                candidates: self.candidates(requirement),
+                conditions: Vec::new(),
+            })
+            .collect();
+        needs.extend(self.rich(index).filter(|need| !need.is_conflict()));
+        needs
+    }
+
+    /// The clauses of a package's boolean dependencies.
+    pub fn rich(&self, index: usize) -> impl Iterator<Item = Need<'a>> {
+        let rich = &self.packages[index].rich;
+        rich.iter().flat_map(move |rich| clauses::of_rich(self, index, rich))
     }
 
     /// Packages of other names that can't be installed along with this one. Other
@@ -146,6 +162,9 @@ impl<'a> Universe<'a> {
         let mut rivals = BTreeSet::new();
         for relation in &this.conflicts {
             rivals.extend(self.matches(relation));
+        }
+        for need in self.rich(package).filter(Need::is_conflict) {
+            rivals.extend(need.conditions.into_iter().flatten());
         }
         match this.family {
             Family::Apk => self.add_apk_rivals(this, &mut rivals),
