@@ -99,7 +99,7 @@ pub fn build(
         request.variant,
         request.architecture,
     )?;
-    let mirrors = mirrors::choose(&folder, &request.mirrors)?;
+    let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     let policy = match (request.update, request.locked) {
         (true, _) => Policy::Update,
@@ -183,6 +183,7 @@ pub fn build(
     let kind = match &folder.recipe.repository {
         RepositorySource::Apt(_) => PackageKind::Deb,
         RepositorySource::Apk(_) => PackageKind::Apk,
+        RepositorySource::Rpm(_) => PackageKind::Rpm,
     };
     let materials = provenance::materials(&folder, &lock, request.versions);
     let mut companions = Vec::new();

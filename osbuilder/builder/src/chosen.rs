@@ -288,6 +288,7 @@ fn family(folder: &RecipeFolder) -> Family {
     match &folder.recipe.repository {
         RepositorySource::Apt(_) => Family::Deb,
         RepositorySource::Apk(_) => Family::Apk,
+        RepositorySource::Rpm(_) => Family::Rpm,
     }
 }
 

@@ -2,7 +2,7 @@
 //! The one place of osbuilder that knows the layout of `recipes/`.
 
 use crate::error::BuildError;
-use recipe::{Draft, Problem, Recipe, RepositorySource, nearest};
+use recipe::{Draft, Layer, Problem, Recipe, nearest};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ pub struct RecipeFolder {
     pub file: String,
     /// Its text.
     pub text: String,
-    /// The recipes that it extends, the nearest first: file and text.
+    /// The recipes that it extends, the nearest first, each with the layers that
+    /// it includes: file and text.
     pub parents: Vec<(String, String)>,
     /// Templates and copied files by the name that the recipe gives them.
     pub files: BTreeMap<String, String>,
@@ -77,12 +78,8 @@ impl RecipeFolder {
                 .ok_or_else(|| missing(&file, &text, name))?;
             files.insert(name.to_owned(), read_text(&path)?);
         }
-        let named = match &recipe.repository {
-            RepositorySource::Apt(source) => &source.keys,
-            RepositorySource::Apk(source) => &source.keys,
-        };
         let (mut keys, mut key_places) = (Vec::new(), Vec::new());
-        for name in named {
+        for name in recipe.repository.keys() {
             let path = below(recipes, &folder, name)
                 .filter(|path| path.is_file())
                 .ok_or_else(|| missing(&file, &text, name))?;
@@ -91,6 +88,25 @@ impl RecipeFolder {
             key_places.push(format!("recipes/{shown}"));
         }
         Ok(Self { path: folder, recipe, file, text, parents, files, keys, key_places })
+    }
+
+    /// The place of `word`, which a list of the recipe, of its layers or of what
+    /// it extends holds, with the nearest right word.
+    pub(crate) fn problem_at_word<'a>(
+        &self,
+        word: &str,
+        message: String,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Problem {
+        let own = (&self.file, &self.text);
+        let all = std::iter::once(own).chain(self.parents.iter().map(|(file, text)| (file, text)));
+        let item = |line: &str| {
+            let item = line.trim_start().strip_prefix("- ");
+            item.and_then(|item| item.split(['#', ' ']).next()) == Some(word)
+        };
+        let mut holding = all.filter(|(_, text)| text.lines().any(item));
+        let (file, text) = holding.next().unwrap_or(own);
+        Recipe::problem_at_word(file, text, word, message, candidates)
     }
 
     /// A file that the recipe names, as errors name it.
@@ -137,8 +153,10 @@ fn resolve(
     trail: &mut Vec<String>,
 ) -> Result<(Recipe, Vec<(String, String)>), BuildError> {
     let draft = Draft::parse(file, text, distro)?;
+    let (layers, mut parents) = included(recipes, file, text, &draft)?;
+    let draft = draft.including(&layers)?;
     let Some(parent) = draft.extends().map(str::to_owned) else {
-        return Ok((draft.resolve(None)?, Vec::new()));
+        return Ok((draft.resolve(None)?, parents));
     };
     trail.push(distro.to_owned());
     if trail.contains(&parent) {
@@ -160,9 +178,31 @@ fn resolve(
     let parent_file = format!("recipes/{parent}/recipe.yaml");
     let parent_text = read_text(&recipes.join(&parent).join("recipe.yaml"))?;
     let (below, further) = resolve(recipes, names, &parent_file, &parent_text, &parent, trail)?;
-    let mut parents = vec![(parent_file, parent_text)];
+    parents.push((parent_file, parent_text));
     parents.extend(further);
     Ok((draft.resolve(Some(&below))?, parents))
+}
+
+/// What [`included`] reads: the layers by name, and each file with its text.
+type Included = (BTreeMap<String, Layer>, Vec<(String, String)>);
+
+/// The layer files that a draft includes, all below `recipes/shared/`.
+fn included(
+    recipes: &Path,
+    file: &str,
+    text: &str,
+    draft: &Draft<'_>,
+) -> Result<Included, BuildError> {
+    let (mut layers, mut texts) = (BTreeMap::new(), Vec::new());
+    for name in draft.includes() {
+        let path = below(recipes, recipes, name)
+            .filter(|path| name.starts_with("shared/") && path.is_file())
+            .ok_or_else(|| missing(file, text, name))?;
+        let (shown, layer) = (format!("recipes/{name}"), read_text(&path)?);
+        layers.insert(name.to_owned(), Layer::parse(&shown, &layer)?);
+        texts.push((shown, layer));
+    }
+    Ok((layers, texts))
 }
 
 /// `shared/…` lies below `recipes/`, as does what another recipe hands down

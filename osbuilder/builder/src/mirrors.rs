@@ -4,7 +4,6 @@
 
 use crate::error::BuildError;
 use crate::folder::{RecipeFolder, read_key};
-use recipe::RepositorySource;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use url::Url;
@@ -59,7 +58,12 @@ impl Mirrors {
     }
 }
 
-pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mirrors, BuildError> {
+/// Chooses the mirrors for an architecture, by our name of it.
+pub(crate) fn choose(
+    folder: &RecipeFolder,
+    architecture: &str,
+    choice: &MirrorChoice,
+) -> Result<Mirrors, BuildError> {
     let (keys, key_places) = if choice.keys.is_empty() {
         (folder.keys.clone(), folder.key_places.clone())
     } else {
@@ -80,12 +84,10 @@ pub(crate) fn choose(folder: &RecipeFolder, choice: &MirrorChoice) -> Result<Mir
     if let Some(record) = choice.record.as_ref().filter(|path| path.exists()) {
         return recorded(folder, record);
     }
-    let (listed, host) = match &folder.recipe.repository {
-        RepositorySource::Apt(source) => {
-            (&source.mirrors, host_mirrors(&choice.host_root, &source.host_mirror))
-        }
-        RepositorySource::Apk(source) => (&source.mirrors, Vec::new()),
-    };
+    let source = &folder.recipe.repository;
+    let listed = source.mirrors(architecture);
+    let named = source.host_mirror(architecture);
+    let host = named.map(|name| host_mirrors(&choice.host_root, name)).unwrap_or_default();
     let mut reasons = vec!["the machine's apt configuration".to_owned(); host.len()];
     let mut urls = host;
     for url in parse_all(listed.iter().map(String::as_str))? {

@@ -5,7 +5,7 @@ use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
 use crate::mirrors::{MirrorChoice, Mirrors};
 use artifact_store::{Progress, Request, Store};
-use recipe::{Recipe, RepositorySource, Selection};
+use recipe::{RepositorySource, Selection};
 use repository::deb::DebSource;
 use repository::openpgp::{Keyring, KeyringError};
 use repository::solve::{Exceptions, Selected, SolveError, Wanted, solve};
@@ -39,8 +39,7 @@ pub(crate) fn choose(
         if !index.packages.iter().any(known) {
             let message = format!("`without` names `{name}`, which {} lacks", index.description);
             let near = index.packages.iter().map(|p| p.name.as_str());
-            let problem = Recipe::problem_at_word(&folder.file, &folder.text, name, message, near);
-            return Err(problem.into());
+            return Err(folder.problem_at_word(name, message, near).into());
         }
     }
     let exceptions = Exceptions {
@@ -58,7 +57,7 @@ pub(crate) fn choose(
         {
             let message = format!("no package `{name}` in {}", index.description);
             let near = nearest.iter().map(String::as_str);
-            Err(Recipe::problem_at_word(&folder.file, &folder.text, &name, message, near).into())
+            Err(folder.problem_at_word(&name, message, near).into())
         }
         Err(error) => {
             Err(BuildError::Solve { distro: folder.recipe.name.clone(), source: Box::new(error) })
@@ -79,9 +78,9 @@ pub(crate) fn open(
         BuildError::Repository { distro: distro.clone(), hint, source }
     };
     let index = match &folder.recipe.repository {
-        RepositorySource::Apt(_) => {
+        RepositorySource::Apt(apt) => {
             let source = deb_source(folder, &selection.package_architecture, mirrors)?;
-            deb::open(store, &source, progress).map_err(|error| match error {
+            deb::open_suites(store, &source, &apt.updates, progress).map_err(|error| match error {
                 // That the repository can't be opened is said once.
                 deb::RepositoryError::Fetch { source, .. } => {
                     let hint = mirror_hint(&source).to_owned();
@@ -111,6 +110,9 @@ pub(crate) fn open(
                 };
                 failed(Box::new(error), format!("{hint}{here}"))
             })
+        }
+        RepositorySource::Rpm(_) => {
+            Err(failed("this version reads no rpm repositories".into(), String::new()))
         }
     };
     Ok(Opened { index: index? })
@@ -205,6 +207,6 @@ pub fn apt_source(
 ) -> Result<DebSource, BuildError> {
     let folder = RecipeFolder::load(recipes, distro)?;
     let selection = folder.recipe.select(None, None, None, architecture)?;
-    let mirrors = crate::mirrors::choose(&folder, choice)?;
+    let mirrors = crate::mirrors::choose(&folder, architecture, choice)?;
     deb_source(&folder, &selection.package_architecture, &mirrors)
 }

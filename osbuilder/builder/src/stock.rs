@@ -110,7 +110,7 @@ fn hold(
 ) -> Result<Held, BuildError> {
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
     folder.recipe.select(None, None, None, request.architecture)?;
-    let mirrors = mirrors::choose(&folder, &request.mirrors)?;
+    let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     let open = Open { folder: &folder, architecture: request.architecture, mirrors: &mirrors };
     let policy = if request.locked { Policy::Require } else { Policy::Keep };

@@ -4,7 +4,8 @@
 
 use crate::layer::{Layer, TextSource};
 use crate::problem::{Problem, nearest};
-use crate::recipe::{ImageSettings, Init, InitrdSettings, Recipe, RepositorySource, Type};
+use crate::recipe::{ImageSettings, Init, InitrdSettings, Recipe, Type};
+use crate::repository::RepositorySource;
 use crate::yaml::{at, parse};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
@@ -61,6 +62,34 @@ impl<'a> Draft<'a> {
         self.raw.extends.as_ref().map(|name| name.value.as_str())
     }
 
+    /// Layer files that its layers include, each once.
+    pub fn includes(&self) -> Vec<&str> {
+        let raw = &self.raw;
+        let layers = raw.base.iter().chain(raw.init.values()).chain(raw.variants.values());
+        let mut names: Vec<_> =
+            layers.flat_map(|layer| &layer.value.include).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The draft with each of its layers standing on what it includes.
+    ///
+    /// # Errors
+    /// A layer file that is not among `layers`.
+    pub fn including(mut self, layers: &BTreeMap<String, Layer>) -> Result<Self, Problem> {
+        let (file, text, raw) = (self.file, self.text, &mut self.raw);
+        let own = raw.base.iter_mut().chain(raw.init.values_mut()).chain(raw.variants.values_mut());
+        for layer in own {
+            let value = std::mem::take(&mut layer.value);
+            layer.value = value.standing_on(layers).map_err(|name| {
+                let message = format!("the layer `{name}` is not at hand");
+                Problem::at_word(file, text, layer.referenced.line(), &name, message)
+            })?;
+        }
+        Ok(self)
+    }
+
     /// Something that is wrong with what the recipe extends.
     pub fn problem_at_extends(&self, message: String) -> Problem {
         let place = self.raw.extends.as_ref().unwrap_or(&self.raw.name).referenced;
@@ -74,6 +103,12 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// The first mistake, with its place.
     pub fn resolve(self, parent: Option<&Recipe>) -> Result<Recipe, Problem> {
+        // Whatever is included has to be in place by now.
+        let this = self.including(&BTreeMap::new())?;
+        this.resolve_whole(parent)
+    }
+
+    fn resolve_whole(self, parent: Option<&Recipe>) -> Result<Recipe, Problem> {
         if let (Some(name), None) = (self.extends(), parent) {
             let message = format!("the recipe extends `{name}`, which is not at hand");
             return Err(self.problem_at_extends(message));
@@ -123,6 +158,7 @@ impl<'a> Draft<'a> {
             variants,
         };
         self.check_default_init(&recipe)?;
+        self.check_repository(&recipe)?;
         Ok(recipe)
     }
 
@@ -161,11 +197,7 @@ impl<'a> Draft<'a> {
             }
         }
         if let Some(source) = &raw.repository {
-            let keys = match &source.value {
-                RepositorySource::Apt(source) => &source.keys,
-                RepositorySource::Apk(source) => &source.keys,
-            };
-            for key in keys {
+            for key in source.value.keys() {
                 self.refuse_absolute(source.referenced, key)?;
             }
             if let RepositorySource::Apt(apt) = &source.value
@@ -252,6 +284,17 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Whatever the repository says has to fit the recipe as a whole.
+    fn check_repository(&self, recipe: &Recipe) -> Result<(), Problem> {
+        let Some(fault) = recipe.repository.fault(&recipe.architectures) else { return Ok(()) };
+        let line = self.raw.repository.as_ref().map_or(1, |said| said.referenced.line());
+        let problem = Problem::at_word(self.file, self.text, line, &fault.word, fault.message);
+        Err(match fault.near {
+            Some(near) => problem.with_help(format!("did you mean `{near}`?")),
+            None => problem,
+        })
+    }
+
     fn at(&self, place: Location, message: String) -> Problem {
         let known = place.line() != 0;
         let place = if known { place } else { self.raw.name.referenced };
@@ -283,9 +326,6 @@ fn inherited(mut parent: Recipe) -> Recipe {
             file.template.iter_mut().chain(&mut file.copy).for_each(lead);
         }
     }
-    match &mut parent.repository {
-        RepositorySource::Apt(source) => source.keys.iter_mut().for_each(lead),
-        RepositorySource::Apk(source) => source.keys.iter_mut().for_each(lead),
-    }
+    parent.repository.keys_mut().iter_mut().for_each(lead);
     parent
 }

@@ -2,12 +2,19 @@
 //! each of its init systems is one. No key of a layer runs a command.
 
 use crate::path::GuestPath;
+use crate::problem::Problem;
+use crate::yaml::parse;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Packages, files and other things that belong together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Layer {
+    /// Layer files below `shared/` that come first, in this order; none is left
+    /// in a checked recipe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
     /// Packages to install, with what they depend on.
     pub packages: Vec<String>,
     /// Packages that layers below ask for and this one does not want.
@@ -226,6 +233,49 @@ impl<'de, const DEFAULT: u32> Deserialize<'de> for Mode<DEFAULT> {
 }
 
 impl Layer {
+    /// Parses `text`, the content of the layer file `file`, which several
+    /// recipes may include.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
+        let layer: Self = parse(file, text)?;
+        let wrong = |word: &str, message: String| Problem::at_word(file, text, 1, word, message);
+        if let Some(name) = layer.include.first() {
+            return Err(wrong(name, "a shared layer includes no other".into()));
+        }
+        for entry in &layer.files {
+            match entry.source() {
+                Some(TextSource::Template(name) | TextSource::Copy(name)) => {
+                    if !name.starts_with("shared/") {
+                        let message = format!("a shared layer has no folder: `{name}` must");
+                        return Err(wrong(name, format!("{message} begin with `shared/`")));
+                    }
+                }
+                Some(TextSource::Inline(_)) => {}
+                None => {
+                    let path = entry.path.as_str();
+                    let message = format!("the file {path} needs one of");
+                    return Err(wrong(path, format!("{message} `content`, `template`, `copy`")));
+                }
+            }
+        }
+        Ok(layer)
+    }
+
+    /// This layer on top of what it includes, out of `layers`; the name of one
+    /// that is not there where that fails.
+    pub(crate) fn standing_on(mut self, layers: &BTreeMap<String, Self>) -> Result<Self, String> {
+        let mut below = Self::default();
+        for name in std::mem::take(&mut self.include) {
+            below = below.joined(layers.get(&name).ok_or(name)?);
+        }
+        let taken_out = below.packages.clone();
+        let mut whole = below.joined(&self);
+        whole.remove_packages.retain(|name| !taken_out.contains(name));
+        Ok(whole)
+    }
+
     /// This layer with `over` put on top: lists are joined in order, but for
     /// the packages that `over` takes out, and for those that this layer does
     /// `without` and `over` asks for. What it names so and finds nowhere

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod path;
 pub mod problem;
 pub mod recipe;
+pub mod repository;
 pub mod template;
 pub mod versions;
 mod yaml;
@@ -22,9 +23,9 @@ pub use layer::{DeviceType, Layer, Ownership, TextSource};
 pub use lock::{Lock, LockedChoice, LockedIndex, LockedPackage, LockedRepository, LockedSelection};
 pub use path::{GuestPath, GuestPathError};
 pub use problem::{Problem, nearest};
-pub use recipe::{
-    ApkRepository, AptRepository, ImageSettings, Init, InitrdCompression, InitrdSettings, Recipe,
-    RepositorySource, Selection, Type,
+pub use recipe::{ImageSettings, Init, InitrdCompression, InitrdSettings, Recipe, Selection, Type};
+pub use repository::{
+    ApkRepository, AptRepository, OtherMirrors, RepositorySource, RpmIndex, RpmRepository,
 };
 pub use template::Templates;
 pub use versions::{KernelSource, Versions};

@@ -32,6 +32,18 @@ impl Problem {
         }
     }
 
+    /// A problem where `word` first stands in `text` from `line` on, else at
+    /// that line.
+    pub(crate) fn at_word(file: &str, text: &str, line: u64, word: &str, message: String) -> Self {
+        let first = line.max(1);
+        let found = text.lines().enumerate().skip(first as usize - 1).find_map(|(number, line)| {
+            let column = line[..line.find(word)?].chars().count();
+            Some((number as u64 + 1, column as u64 + 1))
+        });
+        let (line, column) = found.unwrap_or((first, 1));
+        Self::new(file, text, line, column, message)
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {

@@ -4,6 +4,7 @@
 use crate::draft::Draft;
 use crate::layer::{Layer, TextSource};
 use crate::problem::{Problem, nearest};
+use crate::repository::RepositorySource;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,52 +45,6 @@ impl fmt::Display for Init {
             Self::Systemd => "systemd",
         })
     }
-}
-
-/// An apt repository and the keys that sign it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AptRepository {
-    /// Suite or code name below `dists/`.
-    pub suite: String,
-    /// Components to read.
-    pub components: Vec<String>,
-    /// Base URLs, tried in order when the machine itself names none.
-    pub mirrors: Vec<String>,
-    /// Public keys (OpenPGP), files below the recipe's folder.
-    pub keys: Vec<String>,
-    /// Last path component by which a mirror of this distro is known in the
-    /// machine's own apt configuration (`debian`, `ubuntu`).
-    pub host_mirror: String,
-    /// Base URL of the archive as it stood at `{time}` (`20250809T102754Z`): asked
-    /// last, for locked packages that every mirror has replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-}
-
-/// An apk (v2) repository and the keys that sign it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ApkRepository {
-    /// Release directory (`v3.23`).
-    pub release: String,
-    /// Repositories of the release (`main`).
-    pub repositories: Vec<String>,
-    /// Base URLs, tried in order.
-    pub mirrors: Vec<String>,
-    /// Public keys (RSA, PEM), files below the recipe's folder; the file name
-    /// is the key's name.
-    pub keys: Vec<String>,
-}
-
-/// Where packages come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RepositorySource {
-    /// Debian and its kin.
-    Apt(AptRepository),
-    /// Alpine.
-    Apk(ApkRepository),
 }
 
 /// Settings of disk images.

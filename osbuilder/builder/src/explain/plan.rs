@@ -93,7 +93,7 @@ pub fn plan(
         request.variant,
         request.architecture,
     )?;
-    let mirrors = mirrors::choose(&folder, &request.mirrors)?;
+    let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     let lock = match place.read(request.distro, request.architecture)? {
         Some(lock) => lock,

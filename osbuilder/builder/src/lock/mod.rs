@@ -68,7 +68,7 @@ pub fn lock(
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
     // A wrong architecture is told before anything is fetched.
     folder.recipe.select(None, None, None, request.architecture)?;
-    let mirrors = mirrors::choose(&folder, &request.mirrors)?;
+    let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     // A lock that can't be read may be replaced: that is what this is for.
     let known = place.read(&folder.recipe.name, request.architecture).ok().flatten();

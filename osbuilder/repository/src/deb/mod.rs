@@ -16,6 +16,7 @@ pub mod packages;
 mod relations;
 pub mod release;
 pub mod repository;
+pub mod suites;
 
 #[cfg(test)]
 mod roundtrips;
@@ -25,3 +26,4 @@ mod tests;
 pub use archive::{Control, DebError, DebFile};
 pub use fetch::{PayloadError, payload, requests};
 pub use repository::{DebSource, RepositoryError, open};
+pub use suites::open_suites;
