@@ -8,6 +8,7 @@ use crate::folder::RecipeFolder;
 use crate::lock::LockPlace;
 use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::Mirrors;
+use crate::rpm_source;
 use artifact_store::{Blob, Expect, Progress, Request, Store, without_password};
 use rayon::prelude::*;
 use recipe::{Lock, LockedPackage, LockedRepository, RepositorySource, Selection};
@@ -57,6 +58,8 @@ pub(crate) struct Chosen {
     choices: Vec<Choice>,
     mirrors: Vec<Url>,
     repository: LockedRepository,
+    /// What each rpm package has to prove besides its digest.
+    proof: rpm::Proof,
 }
 
 impl Chosen {
@@ -104,6 +107,7 @@ impl Chosen {
             choices: locked.packages.iter().map(choose).collect::<Result<_, _>>()?,
             mirrors: urls(folder, mirrors, &lock.repository),
             repository: lock.repository.clone(),
+            proof: rpm_source::proof(folder, selection, mirrors)?,
         })
     }
 
@@ -128,6 +132,8 @@ impl Chosen {
             choices: lock.packages.iter().map(choice).collect(),
             mirrors: urls(folder, mirrors, &lock.repository),
             repository: lock.repository.clone(),
+            // Nothing of these is unpacked.
+            proof: rpm::Proof::Index,
         }
     }
 
@@ -189,7 +195,7 @@ impl Chosen {
                 }
                 Family::Rpm => {
                     anew.fetch_add(1, Ordering::Relaxed);
-                    let file = rpm::payload(package, &self.bytes(blob)?, &rpm::Proof::Index)
+                    let file = rpm::payload(package, &self.bytes(blob)?, &self.proof)
                         .map_err(|error| BuildError::Package(error.into()))?;
                     (file.data_tar, choice.replaces.clone(), 0)
                 }

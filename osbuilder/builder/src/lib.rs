@@ -24,6 +24,7 @@ mod output;
 mod packages;
 pub mod provenance;
 mod reasons;
+mod rpm_source;
 pub mod sbom;
 mod stock;
 

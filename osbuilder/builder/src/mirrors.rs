@@ -42,6 +42,8 @@ pub(crate) struct Mirrors {
     pub(crate) key_places: Vec<String>,
     /// Why each of the URLs is asked, in their order.
     reasons: Vec<String>,
+    /// Whether the keys are those of the mirror and not the recipe's.
+    pub(crate) own_keys: bool,
     /// Whether they are the recipe's own and the machine's, and not what the
     /// caller or a record says.
     pub(crate) usual: bool,
@@ -64,6 +66,7 @@ pub(crate) fn choose(
     architecture: &str,
     choice: &MirrorChoice,
 ) -> Result<Mirrors, BuildError> {
+    let own_keys = !choice.keys.is_empty();
     let (keys, key_places) = if choice.keys.is_empty() {
         (folder.keys.clone(), folder.key_places.clone())
     } else {
@@ -77,6 +80,7 @@ pub(crate) fn choose(
             urls,
             keys,
             key_places,
+            own_keys,
             usual: false,
             locks: None,
         });
@@ -96,7 +100,7 @@ pub(crate) fn choose(
             reasons.push("the recipe".to_owned());
         }
     }
-    Ok(Mirrors { urls, keys, key_places, reasons, usual: true, locks: None })
+    Ok(Mirrors { urls, keys, key_places, reasons, own_keys, usual: true, locks: None })
 }
 
 fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError> {
@@ -115,6 +119,7 @@ fn recorded(folder: &RecipeFolder, record: &Path) -> Result<Mirrors, BuildError>
         keys: vec![key],
         key_places: vec![local.key.display().to_string()],
         reasons: vec![chosen_by],
+        own_keys: true,
         usual: false,
         locks: Some(record.with_extension("lock")),
     })

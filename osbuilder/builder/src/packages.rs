@@ -4,6 +4,7 @@
 use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
 use crate::mirrors::{MirrorChoice, Mirrors};
+use crate::rpm_source;
 use artifact_store::{Progress, Request, Store};
 use recipe::{RepositorySource, Selection};
 use repository::deb::DebSource;
@@ -111,8 +112,9 @@ pub(crate) fn open(
                 failed(Box::new(error), format!("{hint}{here}"))
             })
         }
-        RepositorySource::Rpm(_) => {
-            Err(failed("this version reads no rpm repositories".into(), String::new()))
+        RepositorySource::Rpm(source) => {
+            let source = rpm_source::source(folder, source, selection, mirrors)?;
+            rpm_source::open(folder, &source, selection, store, progress)
         }
     };
     Ok(Opened { index: index? })
@@ -172,6 +174,15 @@ impl From<apk::ApkError> for KeyFault {
     }
 }
 
+/// The OpenPGP keys that were chosen.
+pub(crate) fn keyring(mirrors: &Mirrors) -> Result<Keyring, BuildError> {
+    let mut keyring = Keyring::default();
+    for ((name, bytes), place) in mirrors.keys.iter().zip(&mirrors.key_places) {
+        keyring.extend(Keyring::from_bytes(name, bytes).map_err(|error| bad_key(place, error))?);
+    }
+    Ok(keyring)
+}
+
 fn deb_source(
     folder: &RecipeFolder,
     architecture: &str,
@@ -180,10 +191,7 @@ fn deb_source(
     let RepositorySource::Apt(source) = &folder.recipe.repository else {
         return Err(BuildError::NotApt(folder.recipe.name.clone()));
     };
-    let mut keyring = Keyring::default();
-    for ((name, bytes), place) in mirrors.keys.iter().zip(&mirrors.key_places) {
-        keyring.extend(Keyring::from_bytes(name, bytes).map_err(|error| bad_key(place, error))?);
-    }
+    let keyring = keyring(mirrors)?;
     Ok(DebSource {
         mirrors: mirrors.urls.clone(),
         suite: source.suite.clone(),

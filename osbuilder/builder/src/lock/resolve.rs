@@ -6,6 +6,7 @@ use super::{LockPlace, Open, refuse_rollback};
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::packages::{self, Opened};
+use crate::rpm_source;
 use artifact_store::{Progress, Store};
 use recipe::lock::{LOCK_FORMAT, selection_name};
 use recipe::{
@@ -46,10 +47,18 @@ pub(crate) fn resolve(
     used.sort_by_key(|&index| (&all[index].name, &all[index].version));
     let chosen: Vec<&Package> = used.iter().map(|&index| &all[index]).collect();
     let digests = digests(&opened, folder, &chosen, store, progress)?;
+    let by_themselves =
+        rpm_source::signers(folder, &first, mirrors, (&opened.index, &chosen), (store, progress))?;
+    let signed_by = |place: usize| match &by_themselves {
+        Some(signers) => signers[place].clone(),
+        // Where several keys signed the index, each alone would do.
+        None => repository.signed_by.first().cloned().unwrap_or_default(),
+    };
     let locked = chosen
         .iter()
         .zip(digests)
-        .map(|(package, sha256)| LockedPackage {
+        .enumerate()
+        .map(|(place, (package, sha256))| LockedPackage {
             name: package.name.clone(),
             version: package.version.clone(),
             architecture: package.architecture.clone(),
@@ -60,8 +69,7 @@ pub(crate) fn resolve(
                 Identity::ApkControl(digest) => Some(hex::encode(digest)),
                 Identity::Sha256(_) => None,
             },
-            // Where several keys signed the index, each alone would do.
-            signed_by: repository.signed_by.first().cloned().unwrap_or_default(),
+            signed_by: signed_by(place),
             source: package.source.clone(),
             license: package.license.clone(),
             replaces: replaced(&chosen, &package.replaces),
