@@ -210,10 +210,20 @@ pub(crate) struct Mirror {
     pub(crate) forget: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MirrorDistro {
     /// An apk mirror out of an installed Alpine that a Python wheel carries.
     Alpine,
+    /// A stand-in made of Debian's files.
+    Azurelinux,
+    /// A stand-in made of Debian's files.
+    Centos,
+    /// A stand-in made of Debian's files.
+    Clearlinux,
+    /// A stand-in made of Debian's files.
+    Fedora,
+    /// A stand-in made of Debian's files.
+    Ubuntu,
 }
 
 #[derive(Debug, Clone, Args)]

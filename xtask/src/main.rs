@@ -98,7 +98,7 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
         Verb::Lock(args) => verbs::lock::run(&project, flags, args),
         Verb::Fetch(args) => verbs::fetch::run(&project, flags, args),
         Verb::Vendor(args) => verbs::vendor::run(&project, flags, args),
-        Verb::Mirror(args) => verbs::mirror::run(&project, args),
+        Verb::Mirror(args) => verbs::mirror::run(&project, flags, args),
         Verb::Boot(args) => verbs::boot::run(&project, flags, args),
         Verb::Setup(args) => verbs::setup::run(&project, args),
         Verb::Bench(args) => verbs::bench::run(&project, args),

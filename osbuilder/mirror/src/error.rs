@@ -77,6 +77,25 @@ pub enum MirrorError {
     /// No package could be made at all.
     #[error("none of the installed packages is complete, so there is nothing to put into a mirror")]
     NothingLeft,
+    /// Debian's packages, of which a stand-in is made, can't be had.
+    #[error("Debian's packages can't be had, of which the stand-in is made")]
+    Debian(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A host program is not there.
+    #[error("{program} is needed to make the stand-in; install it with: apt-get install {package}")]
+    NoProgram {
+        /// Its name.
+        program: &'static str,
+        /// Debian's package of it.
+        package: &'static str,
+    },
+    /// A host program failed.
+    #[error("{program} failed: {reason}")]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// The last lines that it wrote.
+        reason: String,
+    },
     /// A key's or release's name would not be a plain file name.
     #[error("\"{0}\" cannot be part of a file's name here: use letters, digits, dots and dashes")]
     BadName(String),

@@ -10,6 +10,9 @@
 //! and signatures; [`AlpineImage`] → ext4 → qcow2 → zip. It needs no external
 //! tool but pip for the download, and knows nothing of recipes or guests.
 //!
+//! [`stand_in`] makes mirrors of other distros out of Debian's files, packed by
+//! those distros' own tools, which it needs.
+//!
 //! An installed database does not say which files were hard links; each name
 //! becomes a file of its own.
 
@@ -24,9 +27,11 @@ mod qcow2;
 mod rebuild;
 mod scripts;
 mod signing;
+mod stand_in;
 mod wheel;
 
 pub use error::MirrorError;
 pub use image::AlpineImage;
 pub use rebuild::{AlpineMirror, AlpineMirrorOptions, rebuild_alpine};
+pub use stand_in::{Layout, StandIn, StandInOptions, stand_in};
 pub use wheel::find_or_download_wheel;

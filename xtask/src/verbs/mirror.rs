@@ -1,33 +1,43 @@
-//! `cargo xtask mirror alpine`: a real apk mirror on this machine, on record so
-//! that builds find it by themselves.
+//! `cargo xtask mirror DISTRO`: a mirror on this machine, on record so that
+//! builds find it by themselves. Alpine's is made here, of a real Alpine; the
+//! others are stand-ins.
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{Mirror, MirrorDistro};
+use crate::flags::{Flags, Mirror, MirrorDistro};
 use crate::project::Project;
 use crate::tools;
 use anyhow::Context;
+use clap::ValueEnum;
 use mirror::{AlpineMirrorOptions, find_or_download_wheel, rebuild_alpine};
 use osbuilder::LocalMirror;
 use std::fs;
 use tracing::{info, warn};
 
-pub(crate) fn run(project: &Project, args: &Mirror) -> Result<Outcome, Failure> {
-    let MirrorDistro::Alpine = args.distro;
-    let record = project.mirror_record("alpine");
+/// The distro's name, as recipes and the command line have it.
+fn name(distro: MirrorDistro) -> String {
+    distro.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+pub(crate) fn run(project: &Project, flags: &Flags, args: &Mirror) -> Result<Outcome, Failure> {
+    let distro = name(args.distro);
+    let record = project.mirror_record(&distro);
     if args.forget {
         match fs::remove_file(&record) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
         let json = serde_json::json!({"forgotten": record});
-        return Ok(Outcome { text: "the local Alpine mirror is off record".into(), json });
+        return Ok(Outcome { text: format!("the local mirror of {distro} is off record"), json });
     }
     // Packages made anew are signed with a new key: their lock is another one.
     let locks = record.with_extension("lock");
     if locks.exists() {
         fs::remove_dir_all(&locks)
             .with_context(|| format!("{} can't be removed", locks.display()))?;
+    }
+    if args.distro != MirrorDistro::Alpine {
+        return super::stand_in::run(project, flags, &distro);
     }
     let file = project
         .versions

@@ -16,6 +16,7 @@ pub(crate) mod repro;
 pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod sizes;
+pub(crate) mod stand_in;
 pub(crate) mod store;
 pub(crate) mod tidy;
 pub(crate) mod vendor;

@@ -15,6 +15,8 @@
 mod artifacts;
 mod checkout;
 mod foreign;
+mod project;
+mod readme;
 // The name puts its tests into the group of .config/nextest.toml that starts few
 // virtual machines at a time.
 mod guest;

@@ -30,8 +30,9 @@ fn healthy(report: &Value) {
     assert_eq!(stages, ["firmware", "kernel", "init", "agent", "checks", "power-off"]);
 }
 
+/// What a guest of systemd has.
 #[track_caller]
-fn run_by_systemd(report: &Value) {
+pub(super) fn run_by_systemd(report: &Value) {
     healthy(report);
     assert_eq!(report["guest"]["pid1"]["comm"], "systemd");
     assert_eq!(report["guest"]["pid1"]["is_agent"], false);

@@ -3,3 +3,4 @@
 mod agent_ctl;
 mod boots;
 mod failures;
+mod stand_ins;
