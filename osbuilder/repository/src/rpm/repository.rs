@@ -384,6 +384,14 @@ impl Session<'_> {
         mirrors.iter().map(|base| file_url(base, &path)).collect()
     }
 
+    /// The path of a repository's file below a mirror.
+    fn below(&self, file: &str) -> String {
+        match self.path {
+            "" => file.to_owned(),
+            folder => format!("{folder}/{file}"),
+        }
+    }
+
     /// What the store remembers a file under: the same folder under the same
     /// trust is the same repository, whichever mirror serves it.
     fn key(&self, file: &str) -> String {
