@@ -143,10 +143,7 @@ fn write_recipe(recipes: &Path, wanted: &Wanted<'_>) {
         (packages, without) = (layer.packages, layer.without);
     }
     let mut repository = serde_json::to_value(&recipe.repository).unwrap();
-    let keys = match &recipe.repository {
-        RepositorySource::Apt(source) => &source.keys,
-        RepositorySource::Apk(source) => &source.keys,
-    };
+    let keys = recipe.repository.keys();
     // A copy of each key stands in the recipe's own folder.
     let folder = recipes.join("plain");
     fs::create_dir_all(folder.join("keys")).unwrap();

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::archive::{read, read_control};
-use super::compression::Compression;
 use super::host_sources;
 use super::release::Release;
 use super::{ar as container, cache as kept, control as syntax, date, packages as list, relations};
+use crate::compression::Compression;
 use crate::fuzzing::order;
 use crate::package::{Family, Identity, Package};
 
@@ -71,6 +71,7 @@ pub fn package(bytes: &[u8]) {
         depends: Vec::new(),
         conflicts: Vec::new(),
         replaces: Vec::new(),
+        rich: Vec::new(),
         location: "pool/test.deb".to_owned(),
         size: bytes.len() as u64,
         installed_size: 1,

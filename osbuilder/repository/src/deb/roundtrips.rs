@@ -56,6 +56,7 @@ fn package() -> impl Strategy<Value = Package> {
                 depends,
                 conflicts,
                 replaces,
+                rich: Vec::new(),
                 size,
                 installed_size: kib * 1024,
                 identity: Identity::Sha256(digest),
