@@ -26,7 +26,8 @@ pub fn check(image: &Path) {
 }
 
 /// Copies everything out of the image with debugfs and compares it with the
-/// list of contents. debugfs makes a file of each hard link.
+/// list of contents. debugfs makes a file of each hard link and leaves the bits
+/// beyond rwx out, so that it is asked for those one by one.
 pub fn compare_with_list(built: &Plain) {
     let script = "PATH=$PATH:/usr/sbin:/sbin\n\
         debugfs -R \"rdump / $ROOT\" \"$1\" 2>&1 | grep -v ^debugfs || true";
@@ -35,6 +36,7 @@ pub fn compare_with_list(built: &Plain) {
     let alone = |listing: Listing| -> Listing {
         let alone = listing.into_iter().map(|(path, mut seen)| {
             seen.linked = None;
+            seen.mode &= 0o777;
             (path, seen)
         });
         alone.collect()
@@ -44,5 +46,20 @@ pub fn compare_with_list(built: &Plain) {
         paths: &["/lost+found"],
         why: "e2fsck puts there what it finds; every filesystem has one",
     };
-    compare(&alone(ours(&built.contents, |_| false)), &alone(dumped), &[&lost]);
+    let listed = ours(&built.contents, |_| false);
+    let special: Vec<(&String, u32)> = listed
+        .iter()
+        .filter(|(_, seen)| seen.mode & 0o7000 != 0)
+        .map(|(path, seen)| (path, seen.mode))
+        .collect();
+    assert!(special.len() > 2, "{special:?}");
+    for (file, mode) in special {
+        let search = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        let request = format!("stat \"{file}\"");
+        let mut debugfs = Command::new("debugfs");
+        let output = debugfs.args(["-R", &request, &place]).env("PATH", search).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(&format!("Mode:  {mode:05o}")), "{file}: {said}");
+    }
+    compare(&alone(listed.clone()), &alone(dumped), &[&lost]);
 }
