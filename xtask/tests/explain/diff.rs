@@ -110,5 +110,19 @@ fn of_what_is_not_there() {
     "#]],
     );
     std::fs::remove_file(fixture.path("before/kata-fixture-1.initrd.contents.json")).unwrap();
-    check(&fixture, &DIFF, &expect![[""]]);
+    check(
+        &fixture,
+        &DIFF,
+        &expect![[r#"
+        exit 0
+        kata-fixture-1.initrd -> kata-fixture-1.initrd
+        artifact: 3.0 KiB -> 3.0 KiB (+0 B)
+        ~ index-sha256: [sha256] -> [sha256]
+
+        packages: 1 differ
+        ~ library 4.2 (other bytes of the same version)
+
+        files: unknown, since a side has no list of contents; build it again
+    "#]],
+    );
 }

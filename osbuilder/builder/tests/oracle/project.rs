@@ -4,7 +4,7 @@
 use artifact_store::{Blob, Expect, Request, Silent, Store, StoreOptions, default_dir};
 use osbuilder::contents::Contents;
 use osbuilder::{Agent, BuildRequest, Built, Manifest, MirrorChoice, RecipeFolder, build};
-use recipe::{Init, RepositorySource, Type};
+use recipe::{Init, Type};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
