@@ -2,9 +2,13 @@
 //! they can be fetched from, and who vouches for them. It knows nothing of how
 //! an index is spelled on a mirror.
 
+use std::error::Error;
+use std::sync::Arc;
+
+use artifact_store::{Expect, Request};
 use url::Url;
 
-use crate::package::Package;
+use crate::package::{Identity, Package};
 
 /// A verified package index.
 #[derive(Debug, Clone)]
@@ -45,6 +49,42 @@ pub fn file_url(base: &Url, path: &str) -> Url {
         segments.pop_if_empty().extend(path.split('/'));
     }
     url
+}
+
+/// One request a package, in the same order, for families (`kind`: "a deb") that
+/// identify packages by the digest of their whole files; all mirrors of the index
+/// may serve it.
+pub(crate) fn requests(index: &Index, packages: &[&Package], kind: &'static str) -> Vec<Request> {
+    packages
+        .iter()
+        .map(|package| Request {
+            label: format!("{} {}", package.name, package.version),
+            urls: index.mirrors.iter().map(|base| file_url(base, &package.location)).collect(),
+            max_size: package.size,
+            size: Some(package.size),
+            expect: match &package.identity {
+                Identity::Sha256(digest) => Expect::Sha256(*digest),
+                Identity::ApkControl(digest) => Expect::Check {
+                    cache_key: format!("not {kind} {}", hex::encode(digest)),
+                    check: Arc::new(move |_| {
+                        Err(format!("an apk package can't be read as {kind}"))
+                    }),
+                },
+            },
+        })
+        .collect()
+}
+
+/// An error and what caused it, for the store's list of attempts.
+pub(crate) fn in_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! From chosen packages to their files: what to ask the store for, and what to
 //! make of the bytes that it proved.
 
-use std::sync::Arc;
-
-use artifact_store::{Expect, Request};
+use artifact_store::Request;
 
 use super::archive::{self, DebError, DebFile};
-use crate::index::{Index, file_url};
-use crate::package::{Identity, Package};
+use crate::index::{self, Index};
+use crate::package::Package;
 
 /// Why a fetched package can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,22 +21,7 @@ pub struct PayloadError {
 
 /// One request a package, in the same order; all mirrors of the index may serve it.
 pub fn requests(index: &Index, packages: &[&Package]) -> Vec<Request> {
-    packages
-        .iter()
-        .map(|package| Request {
-            label: format!("{} {}", package.name, package.version),
-            urls: index.mirrors.iter().map(|base| file_url(base, &package.location)).collect(),
-            max_size: package.size,
-            size: Some(package.size),
-            expect: match &package.identity {
-                Identity::Sha256(digest) => Expect::Sha256(*digest),
-                Identity::ApkControl(digest) => Expect::Check {
-                    cache_key: format!("not-a-deb-{}", hex::encode(digest)),
-                    check: Arc::new(|_| Err("an apk package can't be read as a .deb".to_owned())),
-                },
-            },
-        })
-        .collect()
+    index::requests(index, packages, "a .deb")
 }
 
 /// Unpacks the file of `package`, whose digest the store has checked.

@@ -15,7 +15,7 @@ use super::cache;
 use super::packages::{self, PackagesError};
 use super::release::{Listed, Release, ReleaseError};
 use crate::compression::{Compression, CompressionError};
-use crate::index::{Index, IndexFile, file_url};
+use crate::index::{Index, IndexFile, file_url, in_one_line};
 use crate::openpgp::{Keyring, SignatureError, verify_cleartext};
 use crate::package::Package;
 
@@ -285,16 +285,4 @@ fn index_request(
         size: Some(listed.size),
         expect: Expect::Sha256(listed.sha256),
     }
-}
-
-/// An error and what caused it, for the store's list of attempts.
-fn in_one_line(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -16,6 +16,8 @@ use rand::rngs::StdRng;
 
 use super::*;
 
+mod detached;
+
 /// When test keys are made, in seconds since 1970.
 pub(crate) const BORN: u32 = 1_700_000_000;
 /// When test texts are signed.

@@ -1,15 +1,13 @@
 //! From chosen packages to their files: what to ask the store for, and what to
 //! make of the bytes that it proved.
 
-use std::sync::Arc;
-
-use artifact_store::{Expect, Request};
+use artifact_store::Request;
 
 use super::archive::{self, RpmFile};
 use super::error::FileError;
 use super::package_file::{Proof, RpmParts};
-use crate::index::{Index, file_url};
-use crate::package::{Identity, Package};
+use crate::index::{self, Index};
+use crate::package::Package;
 
 /// Why a fetched package can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,22 +23,7 @@ pub struct PayloadError {
 
 /// One request a package, in the same order; all mirrors of the index may serve it.
 pub fn requests(index: &Index, packages: &[&Package]) -> Vec<Request> {
-    packages
-        .iter()
-        .map(|package| Request {
-            label: format!("{} {}", package.name, package.version),
-            urls: index.mirrors.iter().map(|base| file_url(base, &package.location)).collect(),
-            max_size: package.size,
-            size: Some(package.size),
-            expect: match &package.identity {
-                Identity::Sha256(digest) => Expect::Sha256(*digest),
-                Identity::ApkControl(digest) => Expect::Check {
-                    cache_key: format!("not-an-rpm-{}", hex::encode(digest)),
-                    check: Arc::new(|_| Err("an apk package can't be read as an rpm".to_owned())),
-                },
-            },
-        })
-        .collect()
+    index::requests(index, packages, "an rpm")
 }
 
 /// Proves the file of `package` without unpacking it, as whoever writes a lock

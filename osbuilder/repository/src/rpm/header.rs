@@ -105,6 +105,9 @@ impl<'a> Header<'a> {
         }
         if role == Role::Package {
             check_region(index, &entries, store)?;
+            if entries.first().is_some_and(|region| region.start < used) {
+                return Err("its values overlap");
+            }
         }
         entries.retain(|entry| !matches!(entry.tag, SIGNATURE_REGION | PACKAGE_REGION));
         entries.sort_by_key(|entry| entry.tag);

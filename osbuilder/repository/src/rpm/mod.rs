@@ -27,6 +27,9 @@ mod rich;
 mod tags;
 mod xml;
 
+#[cfg(test)]
+mod hostile_tests;
+
 pub use archive::RpmFile;
 pub use error::{FileError, IndexError, RpmError};
 pub use fetch::{PayloadError, check, payload, requests};

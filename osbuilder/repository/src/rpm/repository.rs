@@ -4,7 +4,6 @@
 //! through the store only and does not choose packages.
 
 use std::collections::{HashMap, HashSet};
-use std::error::Error;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,7 +19,7 @@ use super::package_file::Proof;
 use super::primary::{self, Files};
 use super::repomd::{FileDigest, Listed, MAX_REPOMD, Repomd, is_plain_path};
 use crate::compression::Compression;
-use crate::index::{Index, IndexFile, file_url};
+use crate::index::{Index, IndexFile, file_url, in_one_line};
 use crate::openpgp::{Keyring, verify_detached};
 use crate::package::Package;
 
@@ -379,9 +378,7 @@ impl Session<'_> {
     }
 
     fn urls(&self, mirrors: &[Url], file: &str) -> Vec<Url> {
-        let path =
-            if self.path.is_empty() { file.to_owned() } else { format!("{}/{file}", self.path) };
-        mirrors.iter().map(|base| file_url(base, &path)).collect()
+        mirrors.iter().map(|base| file_url(base, &self.below(file))).collect()
     }
 
     /// The path of a repository's file below a mirror.
@@ -414,16 +411,4 @@ impl Session<'_> {
 fn nevra(package: &Package) -> String {
     let epoch = if package.version.contains(':') { "" } else { "0:" };
     format!("{}-{epoch}{}.{}", package.name, package.version, package.architecture)
-}
-
-/// An error and what caused it, for the store's list of attempts.
-fn in_one_line(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

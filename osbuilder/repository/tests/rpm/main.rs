@@ -1,6 +1,8 @@
 //! The rpm family against the real tools: packages by rpmbuild, repositories by
 //! createrepo_c, signatures by gpg and rpmsign.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod fixture;
 mod payloads;
 mod refusals;

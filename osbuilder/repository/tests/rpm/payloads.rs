@@ -139,7 +139,7 @@ fn kernel_form(text: &str) -> String {
     match text {
         "" => "",
         "cap_net_raw=ep" => "0100000200200000000000000000000000000000",
-        "cap_bpf,cap_chown=ei" => "0100000200000000010000000000000080000000",
+        "cap_chown,cap_bpf=ei" => "0100000200000000010000000000000080000000",
         other => panic!("setcap was never asked about {other}"),
     }
     .to_owned()

@@ -139,3 +139,64 @@ fn no_change_of_a_signed_package_goes_unnoticed() {
         assert!(rpm::payload(&package, &good[..at], &proof).is_err(), "cut at {at}");
     }
 }
+
+#[test]
+fn no_change_of_a_package_makes_the_reader_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Workshop::new(folder.path());
+    let packages = shop.build(&small("app"), Build { payload: "w.ufdio", ..Build::default() });
+    let (package, good) = indexed(&packages[0]);
+    for at in 0..good.len() {
+        for byte in [0, 0xff, good[at] ^ 1] {
+            let mut altered = good.clone();
+            altered[at] = byte;
+            let _ = rpm::payload(&package, &altered, &rpm::Proof::Index);
+        }
+    }
+}
+
+#[test]
+fn packages_that_unpack_to_more_than_they_say_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Workshop::new(folder.path());
+    let big = spec("big", "", "mkdir usr; truncate -s 70M usr/zeros", "/usr/zeros");
+    for payload in ["w9.gzdio", "w2.xzdio", "w3.zstdio"] {
+        let packages = shop.build(&big, Build { payload, ..Build::default() });
+        let (mut package, bytes) = indexed(&packages[0]);
+        assert!(bytes.len() < 1 << 20, "it is a bomb");
+        package.installed_size = 10;
+        let error = rpm::payload(&package, &bytes, &rpm::Proof::Index).unwrap_err();
+        assert!(
+            told(&error).contains("it unpacks to more than 67108884 bytes"),
+            "{}",
+            told(&error)
+        );
+    }
+}
+
+#[test]
+fn sizes_in_repomd_are_checked() {
+    let world = World::new();
+    world.repository("", &[small("app")], &[]);
+    let repomd = world.mirror().join("repodata/repomd.xml");
+    let good = fs::read_to_string(&repomd).unwrap();
+    let attempt = |text: String, expected: &str| {
+        fs::write(&repomd, &text).unwrap();
+        let sha256 = vec![Sha256::digest(&text).into()];
+        match world.open(&world.source(&[""], Trust::Pinned { sha256 })) {
+            Ok(_) => assert_eq!(expected, ""),
+            Err(error) => {
+                let text = told(&error);
+                assert!(!expected.is_empty() && text.contains(expected), "{text}");
+            }
+        }
+    };
+    attempt(good.clone(), "");
+    attempt(good.replace("<open-size>", "<open-size>1"), "but repomd.xml says 1");
+    let smaller = good.replacen("<open-size>", "<open-size>1</open-size><x>", 1);
+    attempt(smaller.replacen("</open-size>\n", "</x>\n", 1), "it is larger than it may be");
+    attempt(good.replacen("<size>", "<size>9", 1), "can't open the rpm repository");
+    attempt(good.replace("type=\"sha256\"", "type=\"sha\""), "sha256 and sha512 are accepted");
+    attempt(good.replace("type=\"primary\"", "type=\"other\""), "no file of the type primary");
+    attempt(good.replace("href=\"repodata", "href=\"../repodata"), "no path below the repository");
+}
