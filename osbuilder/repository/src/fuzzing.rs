@@ -9,6 +9,7 @@
 pub use crate::apk::fuzzing as apk;
 pub use crate::deb::fuzzing as deb;
 pub use crate::openpgp::fuzzing as openpgp;
+pub use crate::rpm::fuzzing as rpm;
 
 /// A target's name and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -32,6 +33,14 @@ pub const TARGETS: &[Target] = &[
     ("openpgp_cleartext", openpgp::cleartext),
     ("openpgp_keyring", openpgp::keyring),
     ("openpgp_signature", openpgp::signature),
+    ("rpm_capabilities", rpm::capabilities),
+    ("rpm_expression", rpm::expression),
+    ("rpm_files", rpm::files),
+    ("rpm_modules", rpm::modules),
+    ("rpm_package", rpm::package),
+    ("rpm_primary", rpm::primary),
+    ("rpm_repomd", rpm::repomd),
+    ("rpm_version", rpm::version),
 ];
 
 /// Checks that an order does not contradict itself on three versions, which

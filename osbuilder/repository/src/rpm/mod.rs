@@ -17,6 +17,9 @@ mod fetch;
 mod filelists;
 mod files;
 mod files_needed;
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod header;
 mod modules;
 mod package_file;
