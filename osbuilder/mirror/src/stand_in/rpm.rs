@@ -41,17 +41,17 @@ impl Mirror<'_> {
         let mut made: Vec<(String, PathBuf)> = Vec::new();
         let mut used: BTreeSet<&str> = BTreeSet::new();
         let asked: BTreeSet<&String> = options.packages.iter().chain(options.without).collect();
-        for name in asked {
+        for &name in &asked {
             let debian = names::debian_names(name);
             let parts: Vec<&Piece> = debian.iter().filter_map(|name| pieces.find(name)).collect();
             used.extend(parts.iter().map(|piece| piece.package.name.as_str()));
-            made.push((name.clone(), self.pack(name, &parts, work.path(), key)?));
+            made.push((name.clone(), self.pack(name, &parts, &asked, (work.path(), key))?));
         }
         // What those need goes by Debian's own names.
         for piece in &pieces.all {
             let name = &piece.package.name;
             if !used.contains(name.as_str()) {
-                made.push((name.clone(), self.pack(name, &[piece], work.path(), key)?));
+                made.push((name.clone(), self.pack(name, &[piece], &asked, (work.path(), key))?));
             }
         }
         let files: Vec<PathBuf> = made.iter().map(|(_, path)| path.clone()).collect();
@@ -80,8 +80,8 @@ impl Mirror<'_> {
         &self,
         name: &str,
         pieces: &[&Piece],
-        work: &Path,
-        key: &ThrowAwayKey,
+        asked: &BTreeSet<&String>,
+        (work, key): (&Path, &ThrowAwayKey),
     ) -> Result<PathBuf, MirrorError> {
         let first = pieces.first().ok_or(MirrorError::NothingLeft)?;
         let top = work.join(name);
@@ -100,14 +100,15 @@ impl Mirror<'_> {
                 put_link(&tree.join(alias), &format!("{up}{target}"))?;
             }
         }
-        let list = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        // What a name that the recipe never speaks of would need is not here.
+        let needed = |word: &str| word.starts_with('(') || asked.iter().any(|name| *name == word);
         let spec = Spec {
             name: name.to_owned(),
             version: first.package.version.clone(),
             made_of: pieces.iter().map(|piece| piece.package.name.clone()).collect(),
             noarch: pieces.iter().all(|piece| piece.package.architecture == "all"),
-            provides: known.map_or_else(Vec::new, |known| list(known.provides)),
-            requires: known.map_or_else(Vec::new, |known| list(known.requires)),
+            provides: known.map_or_else(Vec::new, |known| list(known.provides, |_| true)),
+            requires: known.map_or_else(Vec::new, |known| list(known.requires, needed)),
             tree: tree.display().to_string(),
             top: entries(&tree)?,
         };
@@ -155,6 +156,11 @@ fn unpack(piece: &Piece, tree: &Path) -> Result<(), MirrorError> {
         entry.unpack_in(tree).map_err(damaged)?;
     }
     Ok(())
+}
+
+/// Those of some words that are wanted.
+fn list(words: &[&str], wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    words.iter().filter(|word| wanted(word)).map(|&word| word.to_owned()).collect()
 }
 
 fn lies_in(path: &str, folder: &str) -> bool {
