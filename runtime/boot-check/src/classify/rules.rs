@@ -176,6 +176,14 @@ pub(super) fn wrong_filesystem(evidence: &Evidence<'_>) -> Option<Diagnosis> {
             ),
         ));
     }
+    if let Some(line) = evidence.line(&["unable to mount compressed EROFS"]) {
+        return Some(diagnosis(
+            class,
+            "the image's erofs is compressed, which this kernel can't read",
+            Some(line),
+            Some("CONFIG_EROFS_FS_ZIP, or an image built with --compression none"),
+        ));
+    }
     if let Some(line) = evidence.line(&[
         "an't find ext4 filesystem",
         "cannot find valid erofs superblock",

@@ -93,6 +93,20 @@ fn disk_is_blank_erofs() {
 }
 
 #[test]
+fn erofs_that_the_kernel_can_not_unpack() {
+    check(
+        "[    0.000000] Kernel command line: root=/dev/vda1 ro rootfstype=erofs\n\
+         [    0.760293] erofs: (device vda1): z_erofs_parse_cfgs: compression disabled, unable to mount compressed EROFS\n\
+         [    0.760312] VFS: Cannot open root device \"/dev/vda1\" or unknown-block(254,1): error -95\n",
+        false,
+        expect![[r#"
+        WrongFilesystem: the image's erofs is compressed, which this kernel can't read
+        seen: [    0.760293] erofs: (device vda1): z_erofs_parse_cfgs: compression disabled, unable to mount compressed EROFS
+        look at: CONFIG_EROFS_FS_ZIP, or an image built with --compression none"#]],
+    );
+}
+
+#[test]
 fn initrd_without_init() {
     check(
         include_str!("recorded/initrd-without-init.txt"),
