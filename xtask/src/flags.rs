@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Sizes(crate::verbs::sizes::SizesOf),
     /// Compare two artifacts: packages, files, bytes.
     Diff(crate::verbs::diff::Diff),
+    /// Put a guest, its kernel and its manifest into an OCI image layout.
+    Bundle(crate::verbs::bundle::Bundle),
     /// Look after the store of fetched files.
     Store(crate::verbs::store::StoreWork),
     /// Look for inputs that harm a parser of fetched bytes.
@@ -115,6 +117,8 @@ pub(crate) struct BuildImage {
     /// Version of that agent; where not given, what it says itself.
     #[arg(long, value_name = "VERSION", requires = "agent")]
     pub(crate) agent_version: Option<String>,
+    #[command(flatten)]
+    pub(crate) form: FormFlags,
     /// Put a dm-verity tree into the image, in a second partition.
     #[arg(long)]
     pub(crate) verity: bool,
@@ -140,6 +144,7 @@ impl BuildImage {
             locked: false,
             agent: None,
             agent_version: None,
+            form: FormFlags::default(),
             verity: false,
             sbom: None,
             out: None,
@@ -157,12 +162,42 @@ pub(crate) enum Sbom {
 pub(crate) enum Kind {
     Initrd,
     Image,
+    /// The tree alone, as a pax archive that nothing boots.
+    Tar,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InitKind {
     Agent,
     Systemd,
+}
+
+/// The form of an artifact, where not the recipe's.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct FormFlags {
+    /// File system of an image; the recipe's where not given.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Compression of an erofs image (none, lz4, lz4hc) or of an initrd (zstd,
+    /// gzip, xz, lz4, none); the recipe's where not given.
+    #[arg(long, value_enum)]
+    pub(crate) compression: Option<Compression>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Ext4,
+    Erofs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Xz,
+    Lz4,
+    Lz4hc,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -238,6 +273,8 @@ pub(crate) struct Boot {
     /// --distro, which one to build.
     #[arg(long, value_enum)]
     pub(crate) init: Option<InitKind>,
+    #[command(flatten)]
+    pub(crate) form: FormFlags,
     /// With --distro: an image with a dm-verity tree.
     #[arg(long, requires = "distro")]
     pub(crate) verity: bool,
@@ -253,9 +290,10 @@ pub(crate) struct Boot {
     /// Kernel; the one of build-kernel where not given.
     #[arg(long, value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
-    /// How an image is given to the guest.
-    #[arg(long, value_enum, default_value_t = Driver::Nvdimm)]
-    pub(crate) driver: Driver,
+    /// How an image is given to the guest; nvdimm where not given and the image
+    /// is made for it.
+    #[arg(long, value_enum)]
+    pub(crate) driver: Option<Driver>,
     /// Accelerator; auto takes KVM where it really works.
     #[arg(long, value_enum, default_value_t = Accelerator::Auto)]
     pub(crate) accel: Accelerator,

@@ -108,6 +108,7 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
         Verb::Why(args) => verbs::why::run(&project, flags, args),
         Verb::Sizes(args) => verbs::sizes::run(&project, flags, args),
         Verb::Diff(args) => verbs::diff::run(&project, flags, args),
+        Verb::Bundle(args) => verbs::bundle::run(&project, flags, args),
         Verb::Store(args) => verbs::store::run(&project, args),
         Verb::Fuzz(args) => verbs::fuzz::run(&project, args),
         Verb::Tidy => verbs::tidy::run(&project),

@@ -67,6 +67,8 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("mke2fs", "e2fsprogs", "the peer's filesystem; checks ours", &["bench", "ci"]),
     apt("veritysetup", "cryptsetup-bin", "checks our dm-verity trees", &["ci"]),
     apt("fsck.erofs", "erofs-utils", "checks our erofs", &["ci"]),
+    apt("skopeo", "skopeo", "reads our OCI layouts", &["ci"]),
+    apt("umoci", "umoci", "unpacks our OCI images", &["ci"]),
     apt("cpio", "cpio", "checks our initrds", &["ci"]),
     apt("fakeroot", "fakeroot", "unpacks packages with their owners, to compare", &["ci"]),
     apt("rpm2cpio", "rpm2cpio", "checks how packages unpack", &["ci"]),

@@ -97,7 +97,7 @@ impl Nouns<'_> {
         match (selection.r#type, selection.init) {
             (Type::Initrd, Init::Agent) => links.push(("init", "/usr/bin/kata-agent")),
             (Type::Initrd, Init::Systemd) => links.push(("init", "/sbin/init")),
-            (Type::Image, _) => {}
+            (Type::Image | Type::Tar, _) => {}
         }
         for (path, target) in links {
             let put = self.tree.put_symlink(path, target, meta.clone());

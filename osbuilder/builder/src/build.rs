@@ -7,18 +7,16 @@ use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::inputs::{self, Inputs};
 use crate::lock::{LockPlace, Open, Policy};
-use crate::manifest::{Artifact, Manifest, VerityRecord};
+use crate::manifest::{Artifact, Manifest};
 use crate::mirrors::{self, MirrorChoice, Mirrors};
 use crate::output::{Partial, digest_file, publish};
 use crate::provenance;
 use crate::reasons::Reasons;
 use crate::sbom::{self, PackageKind};
+use crate::write::write_artifact;
 use artifact_store::{Progress, Store, without_password};
-use image::{Compression, DiskOptions, Ext4Options, InitrdOptions};
-use recipe::{Init, InitrdCompression, Recipe, RepositorySource, Selection, Type};
-use rootfs::Tree;
+use recipe::{Form, FormChoice, Init, Recipe, RepositorySource, Selection, Type};
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
@@ -44,6 +42,8 @@ pub struct BuildRequest<'a> {
     pub r#type: Option<Type>,
     /// PID 1; the recipe's default for the type where `None`.
     pub init: Option<Init>,
+    /// File system and compression, where not the recipe's.
+    pub form: FormChoice,
     /// Variant of the recipe, if any.
     pub variant: Option<&'a str>,
     /// Our name of the architecture.
@@ -93,12 +93,13 @@ pub fn build(
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
-    let selection = folder.recipe.select(
+    let mut selection = folder.recipe.select(
         request.r#type,
         request.init,
         request.variant,
         request.architecture,
     )?;
+    selection.form = folder.recipe.form(selection.r#type, request.form)?;
     let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     let policy = match (request.update, request.locked) {
@@ -140,11 +141,14 @@ pub fn build(
     let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
     let identity = inputs::identity(&folder, &selection, &packages, request.agent);
-    let verity = write_artifact(&tree, &folder.recipe, &selection, identity, request.verity, file)
-        .map_err(|error| match error {
-            image::ImageError::Write(source) => BuildError::output("writing", &artifact, source),
-            source => BuildError::Write { path: artifact.clone(), source },
-        })?;
+    let verity =
+        write_artifact(&tree, &folder.recipe, &selection.form, identity, request.verity, file)
+            .map_err(|error| match error {
+                image::ImageError::Write(source) => {
+                    BuildError::output("writing", &artifact, source)
+                }
+                source => BuildError::Write { path: artifact.clone(), source },
+            })?;
     reasons.say("describe", "runs, as the artifact was written anew");
     let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
         action: "reading",
@@ -167,7 +171,11 @@ pub fn build(
         init: selection.init,
         variant: selection.variant.clone(),
         architecture: selection.architecture.clone(),
-        filesystem: (selection.r#type == Type::Image).then(|| "ext4".to_owned()),
+        filesystem: image_form(&selection).map(|form| form.filesystem.to_string()),
+        compression: image_form(&selection)
+            .map(|form| form.compression)
+            .filter(|packed| *packed != recipe::Compression::None),
+        dax: image_form(&selection).map(recipe::ImageForm::dax),
         verity,
         kernel_parameters: selection.layer.kernel_parameters.clone(),
         source_date_epoch: folder.recipe.source_date_epoch,
@@ -212,17 +220,27 @@ fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
     }
 }
 
-/// `kata-<distro>-<version>[-<init>][-<variant>].<initrd|img>`; the init is named where it
-/// is not the recipe's usual one, so that both can stand side by side.
+fn image_form(selection: &Selection) -> Option<&recipe::ImageForm> {
+    match &selection.form {
+        Form::Image(form) => Some(form),
+        _ => None,
+    }
+}
+
+/// `kata-<distro>-<version>[-<init>][-<variant>][-<form>].<initrd|img|tar>`; init
+/// and form are named where they are not the recipe's usual ones, so that all can
+/// stand side by side.
 pub(crate) fn file_name(recipe: &Recipe, selection: &Selection) -> String {
-    let usual = recipe.default_init.get(&selection.r#type) == Some(&selection.init);
+    let usual = recipe.usual_init(selection.r#type) == selection.init;
     let init = if usual { String::new() } else { format!("-{}", selection.init) };
     let extension = match selection.r#type {
         Type::Initrd => "initrd",
         Type::Image => "img",
+        Type::Tar => "tar",
     };
     let variant = selection.variant.as_ref().map(|name| format!("-{name}")).unwrap_or_default();
-    format!("kata-{}-{}{init}{variant}.{extension}", recipe.name, recipe.version)
+    let form = recipe.form_suffix(&selection.form);
+    format!("kata-{}-{}{init}{variant}{form}.{extension}", recipe.name, recipe.version)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -242,77 +260,4 @@ fn unchanged(artifact: &Path, manifest_file: &Path, inputs: &str) -> Option<Mani
     let (sha256, size) = digest_file(artifact).ok()?;
     (size == manifest.artifact.size && hex::encode(sha256) == manifest.artifact.sha256)
         .then_some(manifest)
-}
-
-fn write_artifact(
-    tree: &Tree,
-    recipe: &Recipe,
-    selection: &Selection,
-    identity: [u8; 32],
-    verity: bool,
-    mut file: fs::File,
-) -> Result<Option<VerityRecord>, image::ImageError> {
-    match selection.r#type {
-        Type::Initrd => {
-            let compression = match recipe.initrd.compression {
-                InitrdCompression::Gzip => Compression::Gzip(9),
-                InitrdCompression::Zstd => Compression::Zstd(19),
-                InitrdCompression::Xz => Compression::Xz(6),
-                InitrdCompression::Lz4 => Compression::Lz4,
-                InitrdCompression::None => Compression::None,
-            };
-            let mut out = BufWriter::with_capacity(1 << 20, file);
-            let stats = image::write_initrd(tree, &InitrdOptions { compression }, &mut out)?;
-            for dropped in &stats.dropped_xattrs {
-                warn!("an initrd can't carry extended attributes: left out {dropped}");
-            }
-            out.flush()?;
-        }
-        Type::Image => {
-            let options = DiskOptions {
-                ext4: Ext4Options {
-                    label: recipe.image.label.clone(),
-                    uuid: uuid(&identity, 0),
-                    hash_seed: uuid(&identity, 16),
-                    timestamp: recipe.source_date_epoch,
-                    free_bytes: u64::from(recipe.image.free_space_mib) << 20,
-                    extra_inodes: 256,
-                    reserved_percent: 0,
-                    huge_page_files: false,
-                },
-                dax_header: true,
-                align_bytes: u64::from(recipe.image.alignment_mib) << 20,
-            };
-            let disk = image::write_disk(tree, &options, &mut file)?;
-            if verity {
-                // A salt out of what is in the image: other images, other digests,
-                // and the same image twice the same.
-                let (_, tree) =
-                    image::add_verity(&mut file, &disk, options.align_bytes, &identity)?;
-                return Ok(Some(record(&tree)));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn record(tree: &image::verity::VerityTree) -> VerityRecord {
-    VerityRecord {
-        root_hash: hex::encode(tree.root_hash),
-        salt: hex::encode(&tree.salt),
-        data_blocks: tree.data_blocks,
-        kernel_verity_params: tree.parameters(),
-        dm_create_nvdimm: tree.dm_create("/dev/pmem0p1", "/dev/pmem0p2"),
-        dm_create_virtio_blk: tree.dm_create("/dev/vda1", "/dev/vda2"),
-    }
-}
-
-/// A version 8 (made by own rules) UUID out of a digest: the filesystem's
-/// identity follows from what is in it, not from chance.
-fn uuid(digest: &[u8; 32], from: usize) -> [u8; 16] {
-    let mut uuid = [0; 16];
-    uuid.copy_from_slice(&digest[from..from + 16]);
-    uuid[6] = uuid[6] & 0x0f | 0x80;
-    uuid[8] = uuid[8] & 0x3f | 0x80;
-    uuid
 }

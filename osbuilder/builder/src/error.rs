@@ -196,6 +196,36 @@ pub enum BuildError {
         #[source]
         source: image::ImageError,
     },
+    /// A file that a bundle lacks.
+    #[error("{} is not there; build-image and build-kernel make what a bundle holds", .path.display())]
+    BundleFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A manifest that a bundle can't use.
+    #[error("{} is no manifest of this version; build the artifact again", .path.display())]
+    BundleManifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A bundle that could not be written.
+    #[error("{} can't be written", .path.display())]
+    Bundle {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: image::oci::OciError,
+    },
+    /// A folder that would be lost.
+    #[error("{} holds something else than an OCI layout; name another folder", .path.display())]
+    InTheWay {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no room for the output.
     #[error("no space left to write {}; free some, or build into another folder with --out DIR", .path.display())]
     DiskFull {
@@ -245,6 +275,9 @@ impl BuildError {
                 | Self::Pattern { .. }
                 | Self::LinkList { .. }
                 | Self::Edit { .. }
+                | Self::BundleFile { .. }
+                | Self::BundleManifest { .. }
+                | Self::InTheWay { .. }
         )
     }
 }

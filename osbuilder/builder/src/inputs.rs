@@ -8,7 +8,7 @@
 use crate::build::{Agent, BuildRequest};
 use crate::folder::RecipeFolder;
 use crate::manifest::PackageRecord;
-use recipe::{Selection, TextSource, Type};
+use recipe::{Selection, TextSource};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -105,16 +105,12 @@ fn files<'a>(
 /// What the recipe says besides its layers.
 fn settings(folder: &RecipeFolder, selection: &Selection) -> Value {
     let recipe = &folder.recipe;
-    let form = match selection.r#type {
-        Type::Image => json!(recipe.image),
-        Type::Initrd => json!(recipe.initrd),
-    };
     json!({
         "name": recipe.name,
         "version": recipe.version,
         "source-date-epoch": recipe.source_date_epoch,
         "aliases": recipe.aliases,
-        "form": form,
+        "form": selection.form,
         "architecture": selection.architecture,
     })
 }
@@ -123,6 +119,8 @@ fn settings(folder: &RecipeFolder, selection: &Selection) -> Value {
 fn layer(selection: &Selection) -> Vec<(String, Value)> {
     let Value::Object(mut whole) = json!(selection) else { return Vec::new() };
     let layer = whole.remove("layer");
+    // Among the settings already.
+    whole.remove("form");
     let mut parts: Vec<_> = whole.into_iter().collect();
     if let Some(Value::Object(layer)) = layer {
         parts.extend(layer);

@@ -7,6 +7,7 @@
 mod accounts;
 mod assemble;
 mod build;
+pub mod bundle;
 mod chosen;
 pub mod contents;
 pub mod diff;
@@ -27,6 +28,7 @@ mod reasons;
 mod rpm_source;
 pub mod sbom;
 mod stock;
+mod write;
 
 pub use build::{Agent, BuildRequest, Built, build};
 pub use elf::{AgentFileError, check_agent_file};

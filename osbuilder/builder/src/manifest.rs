@@ -1,7 +1,7 @@
 //! The manifest beside every artifact: what it is, what went into it and from
 //! where. Machines read it (the boot check, the bundle); people too.
 
-use recipe::{Init, Type};
+use recipe::{Compression, Init, Type};
 use serde::{Deserialize, Serialize};
 
 /// `kata-<distro>-<version>.<type>.manifest.json`.
@@ -27,6 +27,12 @@ pub struct Manifest {
     pub architecture: String,
     /// Filesystem of an image.
     pub filesystem: Option<String>,
+    /// How its files are compressed, if they are; the kernel must know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+    /// Whether a guest that has the image as an NVDIMM can map its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dax: Option<bool>,
     /// The dm-verity tree over the filesystem, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verity: Option<VerityRecord>,

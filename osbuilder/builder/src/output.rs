@@ -28,8 +28,8 @@ pub struct Abandoned {
 pub fn abandon_partial_files() -> Abandoned {
     let partial = partial_files();
     for path in partial.iter() {
-        // The process ends anyway; a file that can't be removed stays.
-        let _ = fs::remove_file(path);
+        // The process ends anyway; what can't be removed stays.
+        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }
     Abandoned { _until_then: partial }
 }
@@ -49,8 +49,7 @@ impl Partial {
             fs::create_dir_all(folder)
                 .map_err(|source| BuildError::output("making this folder", folder, source))?;
         }
-        let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let path = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        let path = neighbour(target, "partial");
         // Made and noted in one step, so that an interruption finds it.
         let mut partial = partial_files();
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
@@ -123,6 +122,72 @@ impl Drop for Partial {
             // removed is no worse than the failure being reported already.
             let _ = fs::remove_file(&self.path);
         }
+        partial.remove(&self.path);
+    }
+}
+
+/// A folder under a temporary name, removed when dropped before it was published.
+pub(crate) struct PartialFolder {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl PartialFolder {
+    /// Makes a temporary neighbour of `target`, which must not be there, be empty,
+    /// or be an older one of its kind: a folder that holds `marker`.
+    pub(crate) fn create(target: &Path, marker: &str) -> Result<Self, BuildError> {
+        let target = std::path::absolute(target)
+            .map_err(|source| BuildError::output("making this folder", target, source))?;
+        let empty = fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_none());
+        if target.symlink_metadata().is_ok() && !empty && !target.join(marker).is_file() {
+            return Err(BuildError::InTheWay { path: target });
+        }
+        let path = neighbour(&target, "partial");
+        // Made and noted in one step, so that an interruption finds it.
+        let mut partial = partial_files();
+        partial.insert(path.clone());
+        let made = fs::create_dir_all(&path);
+        drop(partial);
+        let folder = Self { path, target };
+        made.map_err(|source| BuildError::output("making this folder", &folder.target, source))?;
+        Ok(folder)
+    }
+
+    /// Where it is until then.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it its name. Between the older one's end and this there is a moment
+    /// without either, never one with half of it.
+    pub(crate) fn publish(self) -> Result<(), BuildError> {
+        let failed = |source| BuildError::output("replacing", &self.target, source);
+        let held = partial_files();
+        let old = neighbour(&self.target, "old");
+        if self.target.is_dir() {
+            fs::rename(&self.target, &old).map_err(failed)?;
+        }
+        fs::rename(&self.path, &self.target).map_err(failed)?;
+        if old.is_dir() {
+            fs::remove_dir_all(&old).map_err(failed)?;
+        }
+        drop(held);
+        Ok(())
+    }
+}
+
+/// A name beside `target` that nobody else uses.
+fn neighbour(target: &Path, ending: &str) -> PathBuf {
+    let name = target.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    target.with_file_name(format!(".{name}.{}.{ending}", std::process::id()))
+}
+
+impl Drop for PartialFolder {
+    fn drop(&mut self) {
+        let mut partial = partial_files();
+        // Once published, nothing is there; a failure to remove is no worse than
+        // the one being reported already.
+        let _ = fs::remove_dir_all(&self.path);
         partial.remove(&self.path);
     }
 }

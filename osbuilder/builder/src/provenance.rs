@@ -93,6 +93,7 @@ pub fn statement(manifest: &Manifest, materials: &[Material]) -> Vec<u8> {
                     "verity": manifest.verity.is_some(),
                     "architecture": manifest.architecture,
                     "filesystem": manifest.filesystem,
+                    "compression": manifest.compression,
                 },
                 "internalParameters": {
                     "source-date-epoch": manifest.source_date_epoch,

@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use rootfs::Tree;
 
 use crate::error::ImageError;
-use crate::ext4::{Ext4Options, Ext4Stats, write_ext4};
+use crate::filesystem::FilesystemWriter;
 use crate::output::{Output, SparseWriter};
 use crate::verity::{self, VerityTree};
 
@@ -24,25 +24,9 @@ const PARTITION_OFFSET: u64 = MIB;
 /// Default alignment of the image's size: an NVDIMM's smallest useful unit.
 const ALIGN: u64 = 2 * MIB;
 
-/// Something that can write a file system for a tree.
-pub trait FilesystemWriter {
-    /// Writes the file system at `offset` bytes into the output, and returns
-    /// its size in bytes, a multiple of 512.
-    ///
-    /// # Errors
-    ///
-    /// When the tree doesn't fit the format or the output fails.
-    fn write(&self, tree: &Tree, out: &mut dyn Output, offset: u64) -> Result<u64, ImageError>;
-
-    /// Four bytes that tell this disk from others, for its partition table.
-    fn disk_signature(&self) -> [u8; 4];
-}
-
-/// What to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How the disk is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskOptions {
-    /// The file system inside.
-    pub ext4: Ext4Options,
     /// Whether the file can be an NVDIMM: two tables and the pfn superblock.
     pub dax_header: bool,
     /// The file's size is a multiple of this many bytes, itself a multiple of
@@ -52,10 +36,7 @@ pub struct DiskOptions {
 
 impl DiskOptions {
     /// An NVDIMM image with the least alignment.
-    #[must_use]
-    pub fn dax(ext4: Ext4Options) -> Self {
-        Self { ext4, dax_header: true, align_bytes: ALIGN }
-    }
+    pub const DAX: Self = Self { dax_header: true, align_bytes: ALIGN };
 }
 
 /// What was written.
@@ -69,46 +50,19 @@ pub struct DiskStats {
     pub filesystem_bytes: u64,
 }
 
-impl FilesystemWriter for Ext4Options {
-    fn write(&self, tree: &Tree, out: &mut dyn Output, offset: u64) -> Result<u64, ImageError> {
-        let stats: Ext4Stats = write_ext4(tree, self, out, offset)?;
-        Ok(stats.size_bytes)
-    }
-
-    fn disk_signature(&self) -> [u8; 4] {
-        let [a, b, c, d, ..] = self.uuid;
-        [a, b, c, d]
-    }
-}
-
-/// Writes a disk image with an ext4 file system into an empty output.
-///
-/// # Errors
-///
-/// When the tree doesn't fit ext4, an option is out of range or the output
-/// fails.
-pub fn write_disk(
-    tree: &Tree,
-    options: &DiskOptions,
-    out: &mut (impl Write + Seek),
-) -> Result<DiskStats, ImageError> {
-    write_disk_with(tree, &options.ext4, options.dax_header, options.align_bytes, out)
-}
-
-/// Writes a disk image with any file system into an empty output; see
-/// [`DiskOptions`] for `dax_header` and `align_bytes`.
+/// Writes a disk image with a file system of the tree into an empty output.
 ///
 /// # Errors
 ///
 /// When the file system's writer fails, an option is out of range or the
 /// output fails.
-pub fn write_disk_with(
+pub fn write_disk(
     tree: &Tree,
     filesystem: &dyn FilesystemWriter,
-    dax_header: bool,
-    align_bytes: u64,
+    options: &DiskOptions,
     out: &mut dyn Output,
 ) -> Result<DiskStats, ImageError> {
+    let DiskOptions { dax_header, align_bytes } = *options;
     if align_bytes == 0 || !align_bytes.is_multiple_of(4096) {
         return Err(ImageError::Option("the image's alignment must be a multiple of 4096 bytes"));
     }
@@ -120,7 +74,8 @@ pub fn write_disk_with(
     let end = filesystem_offset.checked_add(filesystem_bytes).ok_or(ImageError::TooLarge)?;
     let size_bytes = end.checked_next_multiple_of(align_bytes).ok_or(ImageError::TooLarge)?;
     let length = size_bytes - filesystem_offset;
-    let signature = filesystem.disk_signature();
+    let [a, b, c, d, ..] = filesystem.uuid();
+    let signature = [a, b, c, d];
 
     let root = Partition { start: filesystem_offset, length, active: false };
     write_tables(out, signature, dax_header, &[root])?;

@@ -2,9 +2,10 @@
 //! mirrors the file, [`Draft::resolve`] puts it on top of its parent and checks
 //! the whole. It reads no file: whoever calls follows `extends`.
 
+use crate::form::{ImageSettings, InitrdSettings};
 use crate::layer::{Layer, TextSource};
 use crate::problem::{Problem, nearest};
-use crate::recipe::{ImageSettings, Init, InitrdSettings, Recipe, Type};
+use crate::recipe::{Init, Recipe, Type};
 use crate::repository::RepositorySource;
 use crate::yaml::{at, parse};
 use serde::Deserialize;
@@ -24,7 +25,7 @@ struct Raw {
     default_type: Option<Type>,
     default_init: Option<Spanned<BTreeMap<Type, Init>>>,
     image: Option<Spanned<ImageSettings>>,
-    initrd: Option<InitrdSettings>,
+    initrd: Option<Spanned<InitrdSettings>>,
     aliases: Option<BTreeMap<String, String>>,
     base: Option<Spanned<Layer>>,
     #[serde(default)]
@@ -151,7 +152,7 @@ impl<'a> Draft<'a> {
             default_init: own(value(&raw.default_init), old, |old| &old.default_init)
                 .ok_or_else(|| lacking("default-init"))?,
             image: own(value(&raw.image), old, |old| &old.image).unwrap_or_default(),
-            initrd: own(raw.initrd.clone(), old, |old| &old.initrd).unwrap_or_default(),
+            initrd: own(value(&raw.initrd), old, |old| &old.initrd).unwrap_or_default(),
             aliases: own(raw.aliases.clone(), old, |old| &old.aliases).unwrap_or_default(),
             base: base.ok_or_else(|| lacking("base"))?,
             init,
@@ -172,20 +173,15 @@ impl<'a> Draft<'a> {
             let message = format!("{number} is no `source-date-epoch`: seconds from 1970 to 2106");
             return Err(self.at(epoch.referenced, message));
         }
-        if let Some(image) = &raw.image {
-            let wrong = if image.value.label.len() > 16 {
-                "`label` is longer than 16 bytes"
-            } else if image.value.label.contains('\0') {
-                "`label` holds a NUL"
-            // The partition starts at 3 MiB behind a header of 2 MiB.
-            } else if image.value.alignment_mib == 0 || image.value.alignment_mib % 2 != 0 {
-                "`alignment-mib` must be a multiple of 2"
-            } else {
-                ""
-            };
-            if !wrong.is_empty() {
-                return Err(self.at(image.referenced, wrong.into()));
-            }
+        if let Some(image) = &raw.image
+            && let Some(wrong) = image.value.mistake()
+        {
+            return Err(self.at(image.referenced, wrong));
+        }
+        if let Some(initrd) = &raw.initrd
+            && let Some(wrong) = initrd.value.mistake()
+        {
+            return Err(self.at(initrd.referenced, wrong));
         }
         for (name, variant) in &raw.variants {
             // It becomes part of file names.

@@ -5,6 +5,7 @@
 //! is touched here; whoever calls has read the text.
 
 pub mod draft;
+pub mod form;
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -19,11 +20,15 @@ pub mod versions;
 mod yaml;
 
 pub use draft::Draft;
+pub use form::{
+    Compression, ErofsSettings, Filesystem, Form, FormChoice, ImageForm, ImageSettings,
+    InitrdSettings,
+};
 pub use layer::{DeviceType, Layer, Ownership, TextSource};
 pub use lock::{Lock, LockedChoice, LockedIndex, LockedPackage, LockedRepository, LockedSelection};
 pub use path::{GuestPath, GuestPathError};
 pub use problem::{Problem, nearest};
-pub use recipe::{ImageSettings, Init, InitrdCompression, InitrdSettings, Recipe, Selection, Type};
+pub use recipe::{Init, Recipe, Selection, SelectionError, Type};
 pub use repository::{
     ApkRepository, AptRepository, OtherMirrors, RepositorySource, RpmIndex, RpmRepository,
 };

@@ -2,6 +2,7 @@
 //! [`Selection`] the part that one artifact needs. The raw form is the draft's.
 
 use crate::draft::Draft;
+use crate::form::{Form, FormChoice, ImageSettings, InitrdSettings};
 use crate::layer::{Layer, TextSource};
 use crate::problem::{Problem, nearest};
 use crate::repository::RepositorySource;
@@ -17,6 +18,8 @@ pub enum Type {
     Initrd,
     /// A disk image.
     Image,
+    /// A tar archive of the tree, which nothing boots.
+    Tar,
 }
 
 impl fmt::Display for Type {
@@ -24,6 +27,7 @@ impl fmt::Display for Type {
         f.write_str(match self {
             Self::Initrd => "initrd",
             Self::Image => "image",
+            Self::Tar => "tar",
         })
     }
 }
@@ -45,49 +49,6 @@ impl fmt::Display for Init {
             Self::Systemd => "systemd",
         })
     }
-}
-
-/// Settings of disk images.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct ImageSettings {
-    /// Filesystem label, 16 bytes at most.
-    pub label: String,
-    /// Free space in the filesystem, MiB.
-    pub free_space_mib: u32,
-    /// Image size is a multiple of this many MiB.
-    pub alignment_mib: u32,
-}
-
-impl Default for ImageSettings {
-    fn default() -> Self {
-        Self { label: "kata-containers".into(), free_space_mib: 4, alignment_mib: 2 }
-    }
-}
-
-/// Compression of an initrd.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InitrdCompression {
-    /// gzip -9.
-    Gzip,
-    /// zstd -19.
-    #[default]
-    Zstd,
-    /// xz -6; the kernel needs CONFIG_RD_XZ.
-    Xz,
-    /// lz4 in its legacy frame; the kernel needs CONFIG_RD_LZ4.
-    Lz4,
-    /// As it is.
-    None,
-}
-
-/// Settings of initrds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct InitrdSettings {
-    /// How the archive is compressed.
-    pub compression: InitrdCompression,
 }
 
 /// A checked recipe.
@@ -137,6 +98,8 @@ pub struct Selection {
     pub architecture: String,
     /// The distro's name of it (`amd64`).
     pub package_architecture: String,
+    /// File system and compression.
+    pub form: Form,
     /// The base with the init's layer on top, and the variant's on that.
     pub layer: Layer,
 }
@@ -173,6 +136,14 @@ pub enum SelectionError {
         offered: Vec<String>,
         /// The nearest of them.
         near: Option<String>,
+    },
+    /// No such form.
+    #[error("{what}; {offered}")]
+    Form {
+        /// What was asked for.
+        what: String,
+        /// What there is.
+        offered: String,
     },
     /// No such init.
     #[error("{recipe} can't be built with `{wanted}` as init; it offers {offered}")]
@@ -216,7 +187,7 @@ impl Recipe {
             });
         };
         let kind = kind.unwrap_or(self.default_type);
-        let init = init.unwrap_or(self.default_init[&kind]);
+        let init = init.unwrap_or_else(|| self.usual_init(kind));
         let Some(layer) = self.init.get(&init) else {
             return Err(SelectionError::Init {
                 recipe: self.name.clone(),
@@ -249,6 +220,7 @@ impl Recipe {
             variant: variant.map(str::to_owned),
             architecture: architecture.to_owned(),
             package_architecture: package_architecture.clone(),
+            form: self.form(kind, FormChoice::default())?,
             layer: whole,
         })
     }
@@ -261,6 +233,13 @@ impl Recipe {
     /// Names of its variants, sorted.
     pub fn variant_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.variants.keys().map(String::as_str)
+    }
+
+    /// PID 1 of a type when nobody says; a tar is an image's tree.
+    #[must_use]
+    pub fn usual_init(&self, kind: Type) -> Init {
+        let own = self.default_init.get(&kind);
+        *own.unwrap_or_else(|| &self.default_init[&Type::Image])
     }
 
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {

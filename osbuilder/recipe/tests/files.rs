@@ -123,7 +123,9 @@ fn mistakes_are_named_with_place_and_nearest_word() {
 fn values_that_could_never_work_are_refused() {
     check(
         ("default-type: initrd", "image: {alignment-mib: 1}\ndefault-type: initrd"),
-        expect!["r.yaml:8:8: `alignment-mib` must be a multiple of 2"],
+        expect![
+            "r.yaml:8:8: `alignment-mib` must be a multiple of 2 where there is a `dax-header`"
+        ],
     );
     check(
         ("source-date-epoch: 0", "source-date-epoch: -5"),

@@ -8,7 +8,7 @@ use crate::interrupt::Folder;
 use crate::project::Project;
 use crate::tools;
 use crate::verbs::{build_image, build_kernel};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use boot_check::{
     AcceleratorChoice, BootReport, BootRequest, Init, RootDriver, Rootfs, Timeline, ToolPaths,
 };
@@ -28,7 +28,8 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     let work = Folder::new("kata-boot-").context("no temporary folder")?;
     // The hypervisor's sockets go there too, so that an interruption takes them.
     let _ = tempfile::env::override_temp_dir(work.path());
-    let request = request(project, args, &guest, kernel, work.path());
+    let driver = driver(args, &guest)?;
+    let request = request(project, args, driver, &guest, kernel, work.path());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -63,6 +64,9 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
             manifest: manifest_of(path),
         });
     }
+    if args.kind == Some(Kind::Tar) {
+        return Err(Failure::input(anyhow!("a tar can't be booted; boot an image or an initrd")));
+    }
     let built = build_image::build(
         project,
         flags.quiet,
@@ -71,15 +75,37 @@ fn guest(project: &Project, flags: &Flags, args: &Boot) -> Result<Guest, Failure
             kind: args.kind,
             init: args.init,
             variant: args.variant.clone(),
+            form: args.form,
             verity: args.verity,
             ..BuildImage::usual()
         },
     )?;
     let kind = match built.manifest.r#type {
-        recipe::Type::Image => Kind::Image,
         recipe::Type::Initrd => Kind::Initrd,
+        recipe::Type::Image | recipe::Type::Tar => Kind::Image,
     };
     Ok(Guest { path: built.artifact, kind, manifest: Some(built.manifest) })
+}
+
+/// How the guest gets its image: as it is asked for, where the image can be
+/// used so.
+fn driver(args: &Boot, guest: &Guest) -> Result<Driver, Failure> {
+    let maps = guest.manifest.as_ref().and_then(|manifest| manifest.dax).unwrap_or(true);
+    match args.driver {
+        Some(Driver::Nvdimm) if !maps && guest.kind == Kind::Image => {
+            let why = match guest.manifest.as_ref().and_then(|manifest| manifest.compression) {
+                Some(compression) => format!("its files are compressed with {compression}"),
+                None => "it has no DAX header".to_owned(),
+            };
+            Err(Failure::input(anyhow!(
+                "{} can't be mapped with DAX, since {why}; boot it with --driver virtio-blk",
+                guest.path.display()
+            )))
+        }
+        Some(driver) => Ok(driver),
+        None if maps => Ok(Driver::Nvdimm),
+        None => Ok(Driver::VirtioBlk),
+    }
 }
 
 fn existing(path: &Path) -> Result<PathBuf, Failure> {
@@ -97,15 +123,16 @@ fn manifest_of(artifact: &Path) -> Option<Manifest> {
 fn request(
     project: &Project,
     args: &Boot,
+    driver: Driver,
     guest: &Guest,
     kernel: PathBuf,
     work: &Path,
 ) -> BootRequest {
     let rootfs = match guest.kind {
         Kind::Initrd => Rootfs::Initrd(guest.path.clone()),
-        Kind::Image => Rootfs::Image {
+        Kind::Image | Kind::Tar => Rootfs::Image {
             path: guest.path.clone(),
-            driver: match args.driver {
+            driver: match driver {
                 Driver::Nvdimm => RootDriver::NvdimmDax,
                 Driver::VirtioBlk => RootDriver::VirtioBlk,
             },
@@ -118,7 +145,7 @@ fn request(
     };
     let mut request = BootRequest::new(kernel, rootfs, work);
     if let Some(verity) = guest.manifest.as_ref().and_then(|manifest| manifest.verity.as_ref()) {
-        request.measure(match args.driver {
+        request.measure(match driver {
             Driver::Nvdimm => verity.dm_create_nvdimm.clone(),
             Driver::VirtioBlk => verity.dm_create_virtio_blk.clone(),
         });

@@ -2,12 +2,12 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{BuildImage, Flags, InitKind, Kind, Sbom};
+use crate::flags::{BuildImage, Compression, Flags, FormFlags, Format, InitKind, Kind, Sbom};
 use crate::progress::Bars;
 use crate::project::Project;
 use crate::verbs::build_agent;
 use osbuilder::{BuildRequest, Built};
-use recipe::{Init, Type};
+use recipe::{Filesystem, FormChoice, Init, Type};
 use std::time::Instant;
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &BuildImage) -> Result<Outcome, Failure> {
@@ -47,9 +47,11 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
     // A slip in the recipe should not cost the minutes of compiling the agent.
     let folder = osbuilder::RecipeFolder::load(&project.recipes(), distro)?;
     let (kind, init) = (args.kind.map(Into::into), args.init.map(Into::into));
+    let form = args.form.into();
     folder
         .recipe
         .select(kind, init, args.variant.as_deref(), &args.arch)
+        .and_then(|selection| folder.recipe.form(selection.r#type, form))
         .map_err(Failure::input)?;
     let agent = match &args.agent {
         Some(path) => build_agent::given(path, &args.arch, args.agent_version.as_deref())?,
@@ -62,6 +64,7 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
         distro,
         r#type: kind,
         init,
+        form,
         variant: args.variant.as_deref(),
         architecture: &args.arch,
         mirrors: args.supply.mirrors(project, distro),
@@ -83,6 +86,7 @@ impl From<Kind> for Type {
         match kind {
             Kind::Initrd => Self::Initrd,
             Kind::Image => Self::Image,
+            Kind::Tar => Self::Tar,
         }
     }
 }
@@ -92,6 +96,25 @@ impl From<InitKind> for Init {
         match init {
             InitKind::Agent => Self::Agent,
             InitKind::Systemd => Self::Systemd,
+        }
+    }
+}
+
+impl From<FormFlags> for FormChoice {
+    fn from(flags: FormFlags) -> Self {
+        Self {
+            filesystem: flags.format.map(|format| match format {
+                Format::Ext4 => Filesystem::Ext4,
+                Format::Erofs => Filesystem::Erofs,
+            }),
+            compression: flags.compression.map(|compression| match compression {
+                Compression::None => recipe::Compression::None,
+                Compression::Gzip => recipe::Compression::Gzip,
+                Compression::Zstd => recipe::Compression::Zstd,
+                Compression::Xz => recipe::Compression::Xz,
+                Compression::Lz4 => recipe::Compression::Lz4,
+                Compression::Lz4hc => recipe::Compression::Lz4hc,
+            }),
         }
     }
 }

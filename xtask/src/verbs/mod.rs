@@ -5,6 +5,7 @@ pub(crate) mod boot;
 pub(crate) mod build_agent;
 pub(crate) mod build_image;
 pub(crate) mod build_kernel;
+pub(crate) mod bundle;
 pub(crate) mod ci;
 pub(crate) mod diff;
 pub(crate) mod fetch;

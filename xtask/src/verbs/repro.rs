@@ -30,6 +30,10 @@ const AHEAD: &str = "+40d";
 /// A filesystem in memory, which lists folders in an order of its own.
 const MEMORY: &str = "/dev/shm";
 
+/// The words behind `--type` of every form that has a writer of its own.
+const FORMS: [&[&str]; 4] =
+    [&["image"], &["image", "--format", "erofs", "--compression", "lz4hc"], &["initrd"], &["tar"]];
+
 pub(crate) fn run(project: &Project, args: &Repro) -> Result<Outcome, Failure> {
     tools::require(project, "repro")?;
     let base = Folder::new("kata-repro-").context("no temporary folder")?;
@@ -51,8 +55,9 @@ pub(crate) fn run(project: &Project, args: &Repro) -> Result<Outcome, Failure> {
     let second = Circumstance::new(project, other, "two/somewhere else/entirely", true)?;
     let mut where_different = Vec::new();
     for distro in distros(project, args)? {
-        for kind in ["image", "initrd"] {
-            let [one, two] = [first.image(&distro, kind)?, second.image(&distro, kind)?];
+        for form in FORMS {
+            let kind = form.join(" ").replace("--", "");
+            let [one, two] = [first.image(&distro, form)?, second.image(&distro, form)?];
             let digests = [one.sha256()?, two.sha256()?];
             where_different.extend(one.differences(&two)?);
             compared.push((format!("{distro} {kind}"), digests));
@@ -147,10 +152,10 @@ impl Circumstance {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    fn image(&self, distro: &str, kind: &str) -> anyhow::Result<Artifact> {
-        info!("{distro} {kind} in {}", self.root.display());
-        let words = ["build-image", "--distro", distro, "--type", kind, "--agent", "agent-binary"];
-        let answer = self.xtask(&words)?;
+    fn image(&self, distro: &str, form: &[&str]) -> anyhow::Result<Artifact> {
+        info!("{distro} {} in {}", form.join(" "), self.root.display());
+        let words = ["build-image", "--distro", distro, "--agent", "agent-binary", "--type"];
+        let answer = self.xtask(&[&words[..], form].concat())?;
         Ok(Artifact(answer["artifact"].as_str().context("no artifact")?.into()))
     }
 

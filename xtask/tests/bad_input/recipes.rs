@@ -48,7 +48,7 @@ fn an_unknown_value() {
     fixture.edit_recipe("default-type: initrd", "default-type: initramfs");
     fixture.check(&[], &expect![[r#"
         exit 2
-        error: recipes/fixture/recipe.yaml:20:15: unknown value `initramfs`; valid values: initrd, image
+        error: recipes/fixture/recipe.yaml:20:15: unknown value `initramfs`; valid values: initrd, image, tar
          19 │
          20 │ default-type: initramfs
             ·               ────┬────

@@ -1,6 +1,6 @@
 //! What build-image wrote, looked at with other people's tools.
 
-use crate::checkout::{Ran, artifact};
+use crate::checkout::{Ran, artifact, built, kernel, xtask};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -96,4 +96,65 @@ fn the_initrd_holds_what_a_guest_needs_and_nothing_else() {
         assert_eq!(found, None, "{name} is of no use in a guest");
     }
     assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len(), "a name is there twice");
+}
+
+#[test]
+fn the_tar_is_the_tree_of_the_image() {
+    let archive = built(&["--distro", "alpine", "--type", "tar"], None);
+    assert!(archive.ends_with("kata-alpine-3.23.tar"), "{}", archive.display());
+    let archive = archive.to_str().unwrap();
+    let words = ["--list", "--verbose", "--numeric-owner", "--file", archive];
+    let ran = tool("tar", &words, b"").succeeded();
+    assert_eq!(ran.stderr, "");
+    for end in [" ./", " ./usr/bin/kata-agent", " ./bin/busybox", " ./tmp/"] {
+        assert!(ran.stdout.lines().any(|line| line.ends_with(end)), "{end} is not in {ran:#?}");
+    }
+    let booted = xtask(&["boot", "--distro", "alpine", "--type", "tar"]);
+    assert_eq!(booted.status, Some(2), "{booted:#?}");
+}
+
+#[test]
+fn a_bundle_is_an_artefact_and_an_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("deep/layout");
+    let place = folder.to_str().unwrap();
+    let archive = built(&["--distro", "alpine", "--type", "tar"], None);
+    let (initrd, kernel) = (artifact("alpine"), kernel());
+    let words = [
+        "bundle",
+        "--oci",
+        place,
+        "--initrd",
+        initrd.to_str().unwrap(),
+        "--kernel",
+        kernel.to_str().unwrap(),
+        "--rootfs",
+        archive.to_str().unwrap(),
+    ];
+    xtask(&words).succeeded();
+    // Once more, on top of the first.
+    xtask(&words).succeeded();
+    let beside = std::fs::read_dir(folder.parent().unwrap()).unwrap().count();
+    assert_eq!(beside, 1, "something half-written is left");
+    let raw = |tag: &str| {
+        let reference = format!("oci:{place}:{tag}");
+        let ran = tool("skopeo", &["inspect", "--raw", &reference], b"").succeeded();
+        ran.json()
+    };
+    let guest = raw("guest");
+    assert_eq!(guest["artifactType"], "application/vnd.kata-containers.guest.v1");
+    let titles: Vec<_> = guest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["annotations"]["org.opencontainers.image.title"].as_str().unwrap())
+        .collect();
+    assert_eq!(titles[1..], ["kata-alpine-3.23.initrd", "kata-alpine-3.23.initrd.manifest.json"]);
+    assert!(titles[0].starts_with("vmlinuz"), "{titles:?}");
+    let image = format!("{place}:rootfs");
+    let bundle = dir.path().join("bundle");
+    let unpack = ["unpack", "--rootless", "--image", &image, bundle.to_str().unwrap()];
+    tool("umoci", &unpack, b"").succeeded();
+    let unpacked = std::fs::read(bundle.join("rootfs/usr/bin/kata-agent")).unwrap();
+    assert!(unpacked.starts_with(b"\x7fELF"));
 }

@@ -86,15 +86,22 @@ pub fn kernel() -> PathBuf {
     PathBuf::from(built["vmlinuz"].as_str().unwrap())
 }
 
+/// What build-image makes of these words, in its usual place or in `folder`.
+pub fn built(words: &[&str], folder: Option<&Path>) -> PathBuf {
+    let mut all = vec!["--json", "build-image"];
+    all.extend(words);
+    let folder = folder.map(|folder| folder.to_str().unwrap());
+    all.extend(folder.iter().flat_map(|folder| ["--out", *folder]));
+    let built = xtask(&all).succeeded().json();
+    PathBuf::from(built["artifact"].as_str().unwrap())
+}
+
 /// The guest of that distro in its default form, built if it is not there.
 pub fn artifact(distro: &str) -> PathBuf {
-    let built = xtask(&["--json", "build-image", "--distro", distro]).succeeded().json();
-    PathBuf::from(built["artifact"].as_str().unwrap())
+    built(&["--distro", distro], None)
 }
 
 /// The Debian image with a dm-verity tree, built into `folder`.
 pub fn measured(folder: &Path) -> PathBuf {
-    let words = ["--json", "build-image", "--distro", "debian", "--verity", "--out"];
-    let built = xtask(&[&words[..], &[folder.to_str().unwrap()]].concat()).succeeded().json();
-    PathBuf::from(built["artifact"].as_str().unwrap())
+    built(&["--distro", "debian", "--verity"], Some(folder))
 }

@@ -112,7 +112,7 @@ fn total(contents: &Contents) -> u64 {
 }
 
 fn facts(old: &Manifest, new: &Manifest) -> Vec<Fact> {
-    let of = |manifest: &Manifest| -> [(&'static str, String); 12] {
+    let of = |manifest: &Manifest| -> [(&'static str, String); 13] {
         [
             ("distro", manifest.distro.clone()),
             ("version", manifest.version.clone()),
@@ -120,6 +120,7 @@ fn facts(old: &Manifest, new: &Manifest) -> Vec<Fact> {
             ("init", manifest.init.to_string()),
             ("architecture", manifest.architecture.clone()),
             ("filesystem", manifest.filesystem.clone().unwrap_or_else(|| "none".to_owned())),
+            ("compression", manifest.compression.unwrap_or_default().to_string()),
             ("kernel-parameters", manifest.kernel_parameters.join(" ")),
             ("source-date-epoch", manifest.source_date_epoch.to_string()),
             ("osbuilder", manifest.osbuilder.clone()),

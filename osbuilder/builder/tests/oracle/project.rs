@@ -4,7 +4,7 @@
 use artifact_store::{Blob, Expect, Request, Silent, Store, StoreOptions, default_dir};
 use osbuilder::contents::Contents;
 use osbuilder::{Agent, BuildRequest, Built, Manifest, MirrorChoice, RecipeFolder, build};
-use recipe::{Init, Type};
+use recipe::{FormChoice, Init, Type};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,7 @@ impl Plain {
             distro: "plain",
             r#type: Some(wanted.kind),
             init: Some(Init::Agent),
+            form: FormChoice::default(),
             variant: None,
             architecture: wanted.architecture,
             mirrors: MirrorChoice {

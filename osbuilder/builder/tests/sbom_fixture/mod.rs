@@ -34,6 +34,8 @@ pub fn manifest() -> Manifest {
         variant: None,
         architecture: "x86_64".into(),
         filesystem: Some("ext4".into()),
+        compression: None,
+        dax: Some(true),
         verity: None,
         kernel_parameters: vec!["quiet".into()],
         source_date_epoch: 86_400,

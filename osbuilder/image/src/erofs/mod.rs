@@ -21,6 +21,7 @@ mod xattr;
 use rootfs::Tree;
 
 use crate::error::ImageError;
+use crate::filesystem::FilesystemWriter;
 use crate::output::{BLOCK, Output, SparseWriter};
 
 /// Block size in bytes, as 64 bits.
@@ -43,7 +44,7 @@ pub enum ErofsCompression {
 /// elsewhere is given here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErofsOptions {
-    /// Volume name, at most 16 bytes.
+    /// Volume name, at most 15 bytes.
     pub label: String,
     /// Identifier of the file system.
     pub uuid: [u8; 16],
@@ -55,6 +56,16 @@ pub struct ErofsOptions {
     /// Whether the last bytes of a file may lie beside its inode instead of in
     /// a block of their own. Smaller, but DAX can't map such files.
     pub inline_tails: bool,
+}
+
+impl FilesystemWriter for ErofsOptions {
+    fn write(&self, tree: &Tree, out: &mut dyn Output, offset: u64) -> Result<u64, ImageError> {
+        Ok(write_erofs(tree, self, out, offset)?.size_bytes)
+    }
+
+    fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
 }
 
 /// What was written.
@@ -121,8 +132,9 @@ pub fn write_erofs(
 }
 
 fn check(options: &ErofsOptions, offset: u64) -> Result<(), ImageError> {
-    let problem = if options.label.len() > 16 || options.label.contains('\0') {
-        "the volume label must be at most 16 bytes without NUL"
+    // Sixteen have room, but kernels want the NUL behind the last one.
+    let problem = if options.label.len() > 15 || options.label.contains('\0') {
+        "the volume label of an erofs must be at most 15 bytes without NUL"
     } else if options.timestamp < 0 {
         "the file system's timestamp must not lie before 1970"
     } else if !offset.is_multiple_of(BLOCK_BYTES) {

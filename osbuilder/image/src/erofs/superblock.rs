@@ -16,6 +16,9 @@ const MAGIC: u32 = 0xe0f5_e1e2;
 const COMPATIBLE: u32 = 0x1 | 0x2;
 /// Readers must know that compressed data ends with its block, not begins.
 const ZERO_PADDING: u32 = 0x1;
+/// How far back lz4 refers: all that it can. It is what readers take for granted
+/// too, but by it a kernel that unpacks nothing refuses to mount, and says why.
+const LZ4_DISTANCE: u16 = u16::MAX;
 
 /// Puts the superblock into the first block, whose inodes are there already.
 pub(super) fn write(
@@ -43,6 +46,9 @@ pub(super) fn write(
     set(48, &options.uuid);
     set(64, options.label.as_bytes());
     set(80, &incompatible.to_le_bytes());
+    if packed {
+        set(84, &LZ4_DISTANCE.to_le_bytes());
+    }
     set(END - START, &metadata[END..BLOCK]);
     // The format keeps the sum without its usual last inversion.
     let sum = !Crc::<u32>::new(&CRC_32_ISCSI).checksum(&block);

@@ -19,7 +19,8 @@ use std::io::{Seek, Write};
 use rootfs::Tree;
 
 use crate::error::ImageError;
-use crate::output::{BLOCK, SparseWriter};
+use crate::filesystem::FilesystemWriter;
+use crate::output::{BLOCK, Output, SparseWriter};
 
 /// Block size in bytes, as 64 bits.
 const BLOCK_BYTES: u64 = BLOCK as u64;
@@ -52,6 +53,16 @@ pub struct Ext4Options {
     /// Whether files of 2 MiB and more start at 2 MiB boundaries of the
     /// output, so that DAX can map them with huge pages.
     pub huge_page_files: bool,
+}
+
+impl FilesystemWriter for Ext4Options {
+    fn write(&self, tree: &Tree, out: &mut dyn Output, offset: u64) -> Result<u64, ImageError> {
+        Ok(write_ext4(tree, self, out, offset)?.size_bytes)
+    }
+
+    fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
 }
 
 /// What was written.

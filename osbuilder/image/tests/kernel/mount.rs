@@ -14,7 +14,7 @@ use crate::trees;
 fn mounted(tree: &Tree, compression: ErofsCompression, inline_tails: bool) -> Facts {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let options = ErofsOptions {
-        label: "guest".to_owned(),
+        label: "fifteen letters".to_owned(),
         uuid: [1; 16],
         timestamp: 1_700_000_000,
         compression,

@@ -4,7 +4,10 @@ use std::io::{Cursor, Write as _};
 
 use crate::facts::meta;
 use crate::judge::options;
-use image::{DiskOptions, ImageError, write_disk};
+use image::{
+    DiskOptions, DiskStats, ErofsCompression, ErofsOptions, FilesystemWriter, ImageError,
+    write_disk,
+};
 use rootfs::Tree;
 
 fn tree() -> Tree {
@@ -13,9 +16,9 @@ fn tree() -> Tree {
     tree
 }
 
-fn write(options: &DiskOptions) -> (Vec<u8>, image::DiskStats) {
+fn write(filesystem: &dyn FilesystemWriter, disk: DiskOptions) -> (Vec<u8>, DiskStats) {
     let mut out = Cursor::new(Vec::new());
-    let stats = write_disk(&tree(), options, &mut out).unwrap();
+    let stats = write_disk(&tree(), filesystem, &disk, &mut out).unwrap();
     let bytes = out.into_inner();
     assert_eq!(stats.size_bytes, bytes.len() as u64);
     (bytes, stats)
@@ -42,7 +45,7 @@ fn nvdimm_and_disk_in_one() {
     const MIB: usize = 1 << 20;
     let mut ext4 = options();
     ext4.huge_page_files = true;
-    let (bytes, stats) = write(&DiskOptions::dax(ext4));
+    let (bytes, stats) = write(&ext4, DiskOptions::DAX);
     assert_eq!(bytes.len() % (2 * MIB), 0);
     assert_eq!(stats.filesystem_offset, 3 << 20);
     let length = (bytes.len() - 3 * MIB) as u64;
@@ -72,8 +75,8 @@ fn nvdimm_and_disk_in_one() {
 
 #[test]
 fn plain_disk() {
-    let plain = DiskOptions { ext4: options(), dax_header: false, align_bytes: 4096 };
-    let (bytes, stats) = write(&plain);
+    let plain = DiskOptions { dax_header: false, align_bytes: 4096 };
+    let (bytes, stats) = write(&options(), plain);
     assert_eq!(stats.filesystem_offset, 1 << 20);
     assert_eq!(partition(&bytes[..512]), (1 << 20, bytes.len() as u64 - (1 << 20)));
     assert_eq!(stats.size_bytes, stats.filesystem_offset + stats.filesystem_bytes);
@@ -101,21 +104,21 @@ fn a_full_disk_is_reported() {
         }
     }
     let mut full = Full(Cursor::new(Vec::new()));
-    let error = write_disk(&tree(), &DiskOptions::dax(options()), &mut full).unwrap_err();
+    let error = write_disk(&tree(), &options(), &DiskOptions::DAX, &mut full).unwrap_err();
     assert!(matches!(error, ImageError::Write(_)), "{error}");
 }
 
 #[test]
 fn sizes_follow_the_alignment_and_bytes_repeat() {
     for align_bytes in [2 << 20, 16 << 20, 128 << 20] {
-        let dax = DiskOptions { align_bytes, ..DiskOptions::dax(options()) };
-        let (bytes, _) = write(&dax);
+        let dax = DiskOptions { align_bytes, ..DiskOptions::DAX };
+        let (bytes, _) = write(&options(), dax);
         assert_eq!(bytes.len() as u64 % align_bytes, 0);
-        assert!(write(&dax).0 == bytes);
+        assert!(write(&options(), dax).0 == bytes);
     }
     let wrong = |dax_header, align_bytes| {
-        let options = DiskOptions { ext4: options(), dax_header, align_bytes };
-        write_disk(&tree(), &options, &mut Cursor::new(Vec::new())).unwrap_err()
+        let disk = DiskOptions { dax_header, align_bytes };
+        write_disk(&tree(), &options(), &disk, &mut Cursor::new(Vec::new())).unwrap_err()
     };
     for (dax_header, align) in [(false, 0), (false, 512), (true, 4096), (true, 0)] {
         assert!(matches!(wrong(dax_header, align), ImageError::Option(_)));
@@ -124,10 +127,20 @@ fn sizes_follow_the_alignment_and_bytes_repeat() {
 
 #[test]
 fn a_measured_image_has_its_tree_in_a_second_partition() {
-    for dax_header in [true, false] {
-        let options = DiskOptions { dax_header, ..DiskOptions::dax(options()) };
+    let ext4 = options();
+    let compression = ErofsCompression::Lz4;
+    let erofs = ErofsOptions {
+        label: String::new(),
+        uuid: [1; 16],
+        timestamp: 1,
+        compression,
+        inline_tails: true,
+    };
+    let forms: [&dyn FilesystemWriter; 2] = [&ext4, &erofs];
+    for (filesystem, dax_header) in [(0, true), (0, false), (1, true), (1, false)] {
+        let options = DiskOptions { dax_header, ..DiskOptions::DAX };
         let mut out = Cursor::new(Vec::new());
-        let plain = write_disk(&tree(), &options, &mut out).unwrap();
+        let plain = write_disk(&tree(), forms[filesystem], &options, &mut out).unwrap();
         let (stats, tree) =
             image::add_verity(&mut out, &plain, options.align_bytes, b"salt").unwrap();
         let bytes = out.into_inner();
@@ -150,7 +163,13 @@ fn a_measured_image_has_its_tree_in_a_second_partition() {
             assert_eq!(again, tree);
             assert!(hash.starts_with(&tree.tree) && !tree.tree.is_empty());
             assert_eq!(origin + bytes_at(470) + hash.len(), bytes.len());
-            fsck(data);
+            if filesystem == 0 {
+                fsck(data);
+            } else {
+                let mut file = tempfile::NamedTempFile::new().unwrap();
+                file.write_all(data).unwrap();
+                crate::erofs::fsck(file.path());
+            }
         }
     }
 }

@@ -46,6 +46,12 @@ fn tool(program: &str, words: &[&str]) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
+/// Every inode and block of an image must be as they should.
+pub fn fsck(image: &Path) {
+    let said = tool("fsck.erofs", &["-d3", "--extract", image.to_str().unwrap()]);
+    assert!(said.contains("No errors found"), "{said}");
+}
+
 /// An image in a temporary file.
 struct Image {
     file: tempfile::NamedTempFile,
@@ -60,8 +66,7 @@ impl Image {
         let image = Self { file, stats };
         assert_eq!(fs::metadata(image.path()).unwrap().len(), stats.size_bytes);
         assert_eq!(stats.size_bytes, stats.blocks * 4096);
-        let said = tool("fsck.erofs", &["-d3", "--extract", image.path()]);
-        assert!(said.contains("No errors found"), "{said}");
+        fsck(image.file.path());
         image
     }
 
@@ -289,7 +294,7 @@ fn impossible_wishes_are_refused() {
     let refuse = |tree: &Tree, options: &ErofsOptions, offset| {
         write_erofs(tree, options, &mut Cursor::new(Vec::new()), offset).unwrap_err()
     };
-    let label = "seventeen letters".to_owned();
+    let label = "sixteen letters!".to_owned();
     for wrong in [ErofsOptions { label, ..plain() }, ErofsOptions { timestamp: -1, ..plain() }] {
         assert!(matches!(refuse(&Tree::new(), &wrong, 0), ImageError::Option(_)));
     }

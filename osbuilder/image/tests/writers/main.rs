@@ -8,6 +8,7 @@ mod ext4;
 mod facts;
 mod initrd;
 mod judge;
+mod oci;
 mod tar;
 mod trees;
 mod verity;

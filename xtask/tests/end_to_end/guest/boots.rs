@@ -6,7 +6,7 @@ use std::fs;
 
 /// The detail of a check, which has to have passed.
 #[track_caller]
-fn passed<'a>(report: &'a Value, name: &str) -> &'a str {
+pub fn passed<'a>(report: &'a Value, name: &str) -> &'a str {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["name"] == name);
     let check = check.unwrap_or_else(|| panic!("no check {name}: {report:#}"));

@@ -3,4 +3,5 @@
 mod agent_ctl;
 mod boots;
 mod failures;
+mod forms;
 mod stand_ins;
