@@ -2,6 +2,7 @@
 //! without a guest. Must not know the host: no hypervisor, no container engine.
 
 pub mod config;
+pub mod console;
 pub mod init;
 pub mod logger;
 pub mod os;

@@ -142,6 +142,12 @@ impl Reaper {
         Ok((child, receiver))
     }
 
+    /// Has the process group of a child that leads one killed when the result goes
+    /// and the child is still there.
+    pub fn group(&self, leader: u32) -> Group<'_> {
+        Group { reaper: self, leader }
+    }
+
     /// Runs a command to its end. When that takes longer than `deadline`, or when
     /// the caller gives up, it is killed with everything that it has started and
     /// that has not left its process group. What it leaves running after its own
@@ -154,7 +160,7 @@ impl Reaper {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
         let (mut child, mut ended) = self.spawn(command)?;
-        let _group = Group { reaper: self, leader: child.id() };
+        let _group = self.group(child.id());
         let mut stdout = Output::of(child.stdout.take())?;
         let mut stderr = Output::of(child.stderr.take())?;
         let end = async {
@@ -174,7 +180,9 @@ impl Reaper {
 }
 
 /// Kills a process group when it goes, unless the leader has ended before.
-struct Group<'a> {
+#[derive(Debug)]
+#[must_use = "the group is killed when this goes"]
+pub struct Group<'a> {
     reaper: &'a Reaper,
     leader: u32,
 }

@@ -17,7 +17,7 @@ use crate::os::{Linux, Os};
 use crate::reaper::{Reaper, Scope};
 use crate::sandbox::Paths;
 use crate::server::{Agent, Server, ServerError};
-use crate::{VERSION, init, logger, panic};
+use crate::{VERSION, console, init, logger, panic};
 
 const USAGE: &str = "usage: kata-agent [--version] [--help] [-c|--config FILE]";
 
@@ -157,6 +157,7 @@ async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), Ser
     reaper.start().map_err(ServerError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
+    console::start(config, &reaper);
     let agent = Arc::new(Agent::new(os, reaper, Paths::default()));
     let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
     let why = tokio::select! {

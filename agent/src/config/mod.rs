@@ -117,7 +117,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             debug_console: false,
-            debug_console_vport: 0,
+            debug_console_vport: kata_agent_api::ports::DEBUG_CONSOLE,
             dev_mode: false,
             log_level: LevelFilter::Info,
             log_vport: 0,

@@ -28,7 +28,7 @@ fn nothing_said_is_the_default() {
 #[test]
 fn kernel_parameters() {
     let (config, warnings) = load(
-        "agent.log=debug agent.debug_console agent.debug_console_vport=1026 agent.trace=false \
+        "agent.log=debug agent.debug_console agent.debug_console_vport=1030 agent.trace=false \
          agent.hotplug_timeout=7 agent.server_addr=unix:///a agent.no_proxy=\"a b\" \
          agent.mem_agent_memcg_swap=true systemd.unified_cgroup_hierarchy=0",
     );
@@ -36,7 +36,7 @@ fn kernel_parameters() {
     let expected = Config {
         log_level: LevelFilter::Debug,
         debug_console: true,
-        debug_console_vport: 1026,
+        debug_console_vport: 1030,
         hotplug_timeout: Duration::from_secs(7),
         server_addr: "unix:///a".to_owned(),
         no_proxy: "a b".to_owned(),

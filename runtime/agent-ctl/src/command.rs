@@ -71,6 +71,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Standard input or output, or what they are connected to.
+    #[error("the console is lost")]
+    Terminal(#[source] std::io::Error),
     /// No runtime.
     #[error("can't start")]
     Runtime(#[source] std::io::Error),

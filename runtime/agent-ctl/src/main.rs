@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod command;
+mod console;
 mod request;
 mod session;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kata_agent_api::connect::Address;
+use tokio::runtime::Runtime;
 
 use session::Session;
 
@@ -41,6 +43,25 @@ enum Level {
 enum Verb {
     /// Connect to an agent and run commands.
     Connect(Connect),
+    /// Use the shell of a guest that was booted with agent.debug_console.
+    Console(Console),
+}
+
+#[derive(Args)]
+struct Console {
+    /// vsock://CID:PORT, hvsock:///PATH:PORT, unix:///PATH or unix://@NAME; the port
+    /// may be the agent's.
+    #[arg(long, value_name = "ADDRESS")]
+    server_address: String,
+    /// The unix address is a hypervisor's hybrid vsock socket.
+    #[arg(long)]
+    hybrid_vsock: bool,
+    /// Port of the console in the guest.
+    #[arg(long, default_value_t = kata_agent_api::ports::DEBUG_CONSOLE, value_name = "PORT")]
+    port: u32,
+    /// Seconds to wait for the connection.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    timeout: u64,
 }
 
 #[derive(Args)]
@@ -82,8 +103,11 @@ fn main() -> ExitCode {
         Level::Trace => tracing::Level::TRACE,
     };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
-    let Verb::Connect(arguments) = cli.verb;
-    match run(&arguments) {
+    let outcome = match &cli.verb {
+        Verb::Connect(arguments) => run(arguments),
+        Verb::Console(arguments) => console(arguments),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("kata-agent-ctl: {}", chain(&error));
@@ -105,10 +129,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn run(arguments: &Connect) -> Result<(), command::Error> {
-    let mut address: Address = arguments.server_address.parse().map_err(command::Error::Address)?;
-    if let (true, Address::Unix(path)) = (arguments.hybrid_vsock, &address) {
-        address = Address::Hybrid { path: path.clone(), port: arguments.hybrid_vsock_port };
-    }
+    let port = arguments.hybrid_vsock.then_some(arguments.hybrid_vsock_port);
+    let address = address(&arguments.server_address, port)?;
     // All commands are read before the first one runs, so that a misspelt last one
     // does not leave a guest half way.
     let commands = arguments
@@ -118,9 +140,29 @@ fn run(arguments: &Connect) -> Result<(), command::Error> {
         .collect::<Result<Vec<_>, _>>()?;
     let timeout = (arguments.timeout > 0).then(|| Duration::from_secs(arguments.timeout));
     let session = Session { address, timeout, defaults: !arguments.no_auto_values };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(command::Error::Runtime)?;
-    runtime.block_on(session.run(&commands, arguments.repeat, arguments.ignore_errors))
+    runtime()?.block_on(session.run(&commands, arguments.repeat, arguments.ignore_errors))
+}
+
+fn console(arguments: &Console) -> Result<(), command::Error> {
+    let hybrid = arguments.hybrid_vsock.then_some(arguments.port);
+    let address = address(&arguments.server_address, hybrid)?.with_port(arguments.port);
+    let runtime = runtime()?;
+    let patience = Duration::from_secs(arguments.timeout);
+    let outcome = runtime.block_on(console::run(&address, patience));
+    // A thread may still wait for a key, and is not waited for in turn.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Where to connect; a Unix socket with a `hybrid` port is a hypervisor's.
+fn address(text: &str, hybrid: Option<u32>) -> Result<Address, command::Error> {
+    Ok(match (text.parse().map_err(command::Error::Address)?, hybrid) {
+        (Address::Unix(path), Some(port)) => Address::Hybrid { path, port },
+        (address, _) => address,
+    })
+}
+
+fn runtime() -> Result<Runtime, command::Error> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(command::Error::Runtime)
 }

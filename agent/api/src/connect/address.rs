@@ -77,6 +77,19 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    /// Another port of the same guest. An agent's own Unix socket has no ports and
+    /// stays as it is.
+    #[must_use]
+    pub fn with_port(self, port: u32) -> Self {
+        match self {
+            Self::Vsock { cid, .. } => Self::Vsock { cid, port },
+            Self::Hybrid { path, .. } => Self::Hybrid { path, port },
+            Self::Unix(path) => Self::Unix(path),
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,6 +112,17 @@ mod tests {
         }
         let hybrid: Address = "hvsock:///run/vm/a:b.sock:1024".parse().unwrap();
         assert_eq!(hybrid, Address::Hybrid { path: "/run/vm/a:b.sock".into(), port: 1024 });
+    }
+
+    #[test]
+    fn another_port_of_the_same_guest() {
+        for (text, other) in [
+            ("vsock://3:1024", "vsock://3:7"),
+            ("hvsock:///a:1024", "hvsock:///a:7"),
+            ("unix:///a", "unix:///a"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().with_port(7).to_string(), other);
+        }
     }
 
     #[test]

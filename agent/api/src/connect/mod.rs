@@ -100,6 +100,16 @@ pub async fn connect(address: &str, deadline: Duration) -> Result<Client, Connec
 ///
 /// See [`ConnectError`].
 pub async fn connect_to(address: &Address, deadline: Duration) -> Result<Client, ConnectError> {
+    Ok(Client::new(open(address, deadline).await?))
+}
+
+/// A plain stream of bytes to `address`: for ports where no ttRPC is spoken, such as
+/// the debug console's.
+///
+/// # Errors
+///
+/// See [`ConnectError`].
+pub async fn open(address: &Address, deadline: Duration) -> Result<Socket, ConnectError> {
     let attempt = async {
         match address {
             Address::Unix(path) => Ok(Socket::from(unix(address, path)?)),
@@ -112,7 +122,7 @@ pub async fn connect_to(address: &Address, deadline: Duration) -> Result<Client,
         }
     };
     match tokio::time::timeout(deadline, attempt).await {
-        Ok(socket) => Ok(Client::new(socket?)),
+        Ok(socket) => socket,
         Err(_) => Err(ConnectError::Timeout { address: address.clone(), deadline }),
     }
 }
