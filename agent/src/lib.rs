@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod console;
+pub mod extension;
 pub mod init;
 pub mod logger;
 pub mod os;

@@ -17,7 +17,7 @@ use crate::os::{Linux, Os};
 use crate::reaper::{Reaper, Scope};
 use crate::sandbox::Paths;
 use crate::server::{Agent, Server, ServerError};
-use crate::{VERSION, console, init, logger, panic};
+use crate::{VERSION, console, extension, init, logger, panic};
 
 const USAGE: &str = "usage: kata-agent [--version] [--help] [-c|--config FILE]";
 
@@ -124,6 +124,8 @@ fn prepare_and_serve(
         set_up?;
     }
     let sources = Sources::of_this_machine(config_file);
+    // Before anything that may look for a file of theirs.
+    extension::mount_all(os.as_ref(), Path::new("/sys"), &sources.cmdline, extension::PATIENCE)?;
     let (config, warnings) = Config::load(&sources)?;
     logger::set_level(config.log_level);
     for warning in warnings {

@@ -2,7 +2,7 @@
 //! are within double quotes. Knows no parameter by name.
 
 /// All parameters in order, with their values if they have one.
-pub(super) fn parse(cmdline: &str) -> Vec<(String, Option<String>)> {
+pub(crate) fn parse(cmdline: &str) -> Vec<(String, Option<String>)> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quoted = false;

@@ -6,6 +6,8 @@
 mod cmdline;
 mod keys;
 
+pub(crate) use cmdline::parse as parameters;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags};
@@ -14,7 +14,8 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use nix::unistd::Pid;
 
-use super::{Mount, Os};
+use super::{Mount, Os, device_mapper};
+use crate::extension::VerityTable;
 
 /// Files that the agent reads whole are small; a bigger one is a mistake.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -67,6 +68,11 @@ impl Os for Linux {
     fn unmount(&self, target: &Path, lazily: bool) -> io::Result<()> {
         let how = if lazily { MntFlags::MNT_DETACH } else { MntFlags::empty() };
         Ok(nix::mount::umount2(target, how | MntFlags::UMOUNT_NOFOLLOW)?)
+    }
+
+    fn make_verity(&self, name: &str, table: &VerityTable) -> io::Result<PathBuf> {
+        let (sectors, arguments) = (table.sectors, table.arguments.as_str());
+        device_mapper::make(&device_mapper::Device { name, kind: "verity", sectors, arguments })
     }
 
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {

@@ -3,11 +3,14 @@
 //!
 //! Reading files under /proc and /sys is not here: that harms nobody.
 
+mod device_mapper;
 mod linux;
 mod recorder;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::extension::VerityTable;
 
 pub use linux::Linux;
 pub use recorder::Recorder;
@@ -43,6 +46,13 @@ pub trait Os: Send + Sync {
     ///
     /// As umount2(2).
     fn unmount(&self, target: &Path, lazily: bool) -> io::Result<()>;
+
+    /// Makes a read-only block device that checks all it reads, and returns its node.
+    ///
+    /// # Errors
+    ///
+    /// As device-mapper's ioctls.
+    fn make_verity(&self, name: &str, table: &VerityTable) -> io::Result<PathBuf>;
 
     /// Makes a folder, and its parents, with the given permission bits. One that is
     /// there already is left as it is.

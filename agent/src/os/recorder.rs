@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Mount, Os};
+use crate::extension::VerityTable;
 
 /// Records requests in order, one line each; can be told what to answer.
 #[derive(Debug, Default)]
@@ -85,6 +86,11 @@ impl Os for Recorder {
 
     fn unmount(&self, target: &Path, lazily: bool) -> io::Result<()> {
         self.note(format!("unmount {}{}", target.display(), if lazily { " lazily" } else { "" }))
+    }
+
+    fn make_verity(&self, name: &str, table: &VerityTable) -> io::Result<PathBuf> {
+        self.note(format!("verity {name} {} {}", table.sectors, table.arguments))?;
+        Ok(PathBuf::from("/dev/dm-0"))
     }
 
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {

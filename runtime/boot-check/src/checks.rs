@@ -34,6 +34,8 @@ pub struct Expectations {
     pub root_fstype: Option<String>,
     /// The most memory the guest may use when idle, in bytes; any, if not given.
     pub memory_used_limit: Option<u64>,
+    /// Extensions that are mounted, by name.
+    pub extensions: Vec<String>,
 }
 
 /// One comparison and its result.
@@ -63,6 +65,7 @@ pub fn examine(guest: &GuestReport, expect: &Expectations) -> Vec<Check> {
         let detail = format!("{} is mounted {found} ({})", guest.root.source, guest.root.options);
         checks.push(Check::new("dax", guest.root.dax, detail));
     }
+    checks.extend(expect.extensions.iter().map(|name| extension(guest, name)));
     checks.push(units(guest, expect.init));
     checks.push(memory(guest, expect.memory_used_limit));
     checks
@@ -95,6 +98,17 @@ fn root(guest: &GuestReport, expect: &Expectations) -> Check {
         }
         _ => Check::new("root mount", !root.fstype.is_empty(), found),
     }
+}
+
+fn extension(guest: &GuestReport, name: &str) -> Check {
+    let target = format!("/run/kata-extensions/{name}");
+    let check = format!("extension {name}");
+    let Some(mount) = guest.mounts.iter().find(|mount| mount.target == target) else {
+        return Check::new(&check, false, format!("nothing is mounted at {target}"));
+    };
+    let read_only = mount.options.split(',').any(|option| option == "ro");
+    let detail = format!("{} of type {} ({})", mount.source, mount.fstype, mount.options);
+    Check::new(&check, read_only && mount.fstype == "erofs", detail)
 }
 
 fn units(guest: &GuestReport, init: Init) -> Check {
@@ -197,6 +211,27 @@ mod tests {
         assert_eq!(broken(|guest| guest.systemd.error = "no systemctl".into()), ["failed units"]);
         assert_eq!(broken(|guest| guest.systemd.running = false), ["failed units"]);
         assert_eq!(broken(|guest| guest.memory.available = 1), ["memory"]);
+    }
+
+    #[test]
+    fn extensions_are_mounted_read_only() {
+        let mut guest = systemd_guest();
+        let expect = Expectations { extensions: vec!["gpu".into()], ..expectations() };
+        let failed = |guest: &GuestReport| {
+            let checks = examine(guest, &expect).into_iter().filter(|check| !check.passed);
+            checks.map(|check| format!("{}: {}", check.name, check.detail)).collect::<Vec<_>>()
+        };
+        let missing = "extension gpu: nothing is mounted at /run/kata-extensions/gpu";
+        assert_eq!(failed(&guest), [missing]);
+        guest.mounts.push(kata_agent_api::MountEntry {
+            target: "/run/kata-extensions/gpu".into(),
+            source: "/dev/dm-0".into(),
+            fstype: "erofs".into(),
+            options: "ro,nodev".into(),
+        });
+        assert_eq!(failed(&guest), Vec::<String>::new());
+        guest.mounts[0].options = "rw".into();
+        assert_eq!(failed(&guest), ["extension gpu: /dev/dm-0 of type erofs (rw)"]);
     }
 
     #[test]

@@ -49,6 +49,17 @@ impl Rootfs {
     }
 }
 
+/// An image that brings the guest more files, as a disk of its own.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    /// Its name, from which the disk's serial number follows.
+    pub name: String,
+    /// The image file.
+    pub path: PathBuf,
+    /// Digests and how to use them; none where it is not to be checked.
+    pub verity_params: Option<String>,
+}
+
 /// Everything a boot needs.
 #[derive(Debug, Clone)]
 pub struct BootRequest {
@@ -67,6 +78,8 @@ pub struct BootRequest {
     /// What device-mapper makes the root of, where the image is checked by
     /// dm-verity: the value of `dm-mod.create`; see [`Self::measure`].
     pub verity: Option<String>,
+    /// Extensions of the guest, in the order of their disks; see [`Self::extend`].
+    pub extensions: Vec<Extension>,
     /// Parameters put behind our own, so that they win.
     pub extra_kernel_params: Vec<String>,
     /// How long the whole boot and all checks may take.
@@ -99,6 +112,7 @@ impl BootRequest {
             memory_mib: 512,
             cpus: 1,
             verity: None,
+            extensions: Vec::new(),
             extra_kernel_params: Vec::new(),
             timeout: Duration::from_secs(120),
             expect,
@@ -112,6 +126,12 @@ impl BootRequest {
     pub fn measure(&mut self, dm_create: impl Into<String>) {
         self.verity = Some(dm_create.into());
         self.expect.dax = false;
+    }
+
+    /// Gives the guest an extension, which it then must have mounted.
+    pub fn extend(&mut self, extension: Extension) {
+        self.expect.extensions.push(extension.name.clone());
+        self.extensions.push(extension);
     }
 
     /// The kernel's parameters, ours first.
@@ -145,6 +165,11 @@ impl BootRequest {
                 ));
             }
         }
+        for Extension { name, verity_params, .. } in &self.extensions {
+            if let Some(verity) = verity_params {
+                params.push(format!("kata.extension.{name}.verity_params={verity}"));
+            }
+        }
         params.extend(self.extra_kernel_params.iter().cloned());
         params
     }
@@ -159,9 +184,14 @@ impl BootRequest {
                 nvdimm = Some(NvdimmConfig { path: path.clone() });
             }
             Rootfs::Image { path, driver: RootDriver::VirtioBlk, .. } => {
-                disks.push(VirtioBlkConfig { path: path.clone(), read_only: true });
+                disks.push(VirtioBlkConfig { path: path.clone(), read_only: true, serial: None });
             }
         }
+        disks.extend(self.extensions.iter().map(|extension| VirtioBlkConfig {
+            path: extension.path.clone(),
+            read_only: true,
+            serial: Some(format!("extension-{}", extension.name)),
+        }));
         let transport = VsockTransport::of_this_host();
         MachineConfig {
             accelerator,
@@ -287,5 +317,22 @@ mod tests {
         let (nvdimm, disk) = (machine(RootDriver::NvdimmDax), machine(RootDriver::VirtioBlk));
         assert!(nvdimm.nvdimm.is_some() && nvdimm.disks.is_empty());
         assert!(disk.nvdimm.is_none() && disk.disks.len() == 1 && disk.disks[0].read_only);
+    }
+
+    #[test]
+    fn extensions_are_disks_behind_the_root_with_their_names_as_serial_numbers() {
+        let mut request = BootRequest::new("vmlinuz", image(RootDriver::VirtioBlk, "ext4"), "work");
+        request.extra_kernel_params.push("last".into());
+        for (name, verity) in [("tools", Some("root_hash=00")), ("plain", None)] {
+            let verity_params = verity.map(str::to_owned);
+            request.extend(Extension { name: name.into(), path: "e.img".into(), verity_params });
+        }
+        let params = request.kernel_params();
+        let end = ["kata.extension.tools.verity_params=root_hash=00", "last"];
+        assert_eq!(params[params.len() - 2..], end);
+        assert_eq!(request.expect.extensions, ["tools", "plain"]);
+        let disks = request.machine(Accelerator::Tcg { icount: false }).disks;
+        let serials: Vec<_> = disks.iter().map(|disk| disk.serial.as_deref()).collect();
+        assert_eq!(serials, [None, Some("extension-tools"), Some("extension-plain")]);
     }
 }

@@ -10,6 +10,8 @@ use crate::timeline::Stage;
 const AGENT_DEATH: &str = ": the guest agent ";
 /// How it begins the one line it prints when it can't go on as a service.
 const SERVICE_DEATH: &str = "kata-agent: ";
+/// How it names an extension that it refuses.
+const EXTENSION: &str = " the extension ";
 /// What systemd says when it can't go on; it stays as a process that does nothing.
 const SYSTEMD_FREEZE: &str = "systemd[1]: Freezing execution";
 /// How a kernel panic begins.
@@ -161,6 +163,10 @@ pub(super) fn no_init(evidence: &Evidence<'_>) -> Option<Diagnosis> {
 
 pub(super) fn wrong_filesystem(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     let class = FailureClass::WrongFilesystem;
+    // The kernel's words are about an extension then, and the agent has better ones.
+    if evidence.line(&[EXTENSION]).is_some() {
+        return None;
+    }
     let fstype = evidence.param("rootfstype").unwrap_or("its type");
     if let Some(line) = evidence.line(&[
         "DAX unsupported by block device",
@@ -224,6 +230,21 @@ pub(super) fn tampered(evidence: &Evidence<'_>) -> Option<Diagnosis> {
     let mut lines = evidence.console.iter().map(String::as_str);
     let line = lines
         .find(|line| line.contains("device-mapper: verity: ") && line.contains(" is corrupted"))?;
+    if let Some(words) = evidence.line(&[EXTENSION]) {
+        let name = words.split_once(EXTENSION).and_then(|(_, rest)| rest.split(' ').next());
+        let name = name.unwrap_or_default();
+        return Some(diagnosis(
+            FailureClass::Tampered,
+            &format!(
+                "dm-verity found bytes in the extension {name} that are not the measured ones"
+            ),
+            Some(line),
+            Some(&format!(
+                "the extension's file, or a root hash of another one \
+                 (kata.extension.{name}.verity_params)"
+            )),
+        ));
+    }
     Some(diagnosis(
         FailureClass::Tampered,
         "dm-verity found bytes in the image that are not the measured ones",
@@ -317,7 +338,10 @@ pub(super) fn init_died(evidence: &Evidence<'_>) -> Option<Diagnosis> {
 
 /// An agent that said why it can't go on.
 fn agent_gave_up(words: &str) -> Diagnosis {
-    let suspect = if words.contains("can't listen on") {
+    let suspect = if words.contains("extension") {
+        "the extension's file and its manifest (boot --extension), \
+         kata.extension.NAME.verity_params on the kernel command line"
+    } else if words.contains("can't listen on") {
         "agent.server_addr= on the kernel command line or in the agent's configuration file"
     } else if words.contains("configuration file") {
         "agent.config_file= on the kernel command line, and that file in the guest"

@@ -370,3 +370,48 @@ fn names_of_classes_are_those_in_json() {
         assert_eq!(json["kind"], class.name());
     }
 }
+
+/// What a guest says that refuses an extension.
+fn refused(reason: &str) -> String {
+    let rule = "=".repeat(72);
+    up(&format!("{rule}\nkata-agent 0.1.0: the guest agent can't run\n  {reason}\n{rule}\n"))
+}
+
+#[test]
+fn an_extension_that_is_refused() {
+    check(
+        &refused("the extension gpu on vdb: it has a partition of digests, but"),
+        true,
+        expect![[r#"
+            InitDied: the agent gave up and said why
+            seen: kata-agent 0.1.0: the guest agent can't run; the extension gpu on vdb: it has a partition of digests, but
+            look at: the extension's file and its manifest (boot --extension), kata.extension.NAME.verity_params on the kernel command line"#]],
+    );
+    // The kernel's own words about it are not about the root.
+    check(
+        &format!(
+            "[    0.800000] erofs: (device vdb1): cannot find valid erofs superblock\n{}",
+            refused("the extension gpu can't be mounted from /dev/vdb1; is it")
+        ),
+        true,
+        expect![[r#"
+            InitDied: the agent gave up and said why
+            seen: kata-agent 0.1.0: the guest agent can't run; the extension gpu can't be mounted from /dev/vdb1; is it
+            look at: the extension's file and its manifest (boot --extension), kata.extension.NAME.verity_params on the kernel command line"#]],
+    );
+}
+
+#[test]
+fn an_extension_with_a_changed_byte() {
+    check(
+        &up(&format!(
+            "[    0.800000] device-mapper: verity: 254:1: data block 0 is corrupted\n{}",
+            refused("the extension gpu can't be mounted from /dev/dm-0; is it what was measured")
+        )),
+        true,
+        expect![[r#"
+            Tampered: dm-verity found bytes in the extension gpu that are not the measured ones
+            seen: [    0.800000] device-mapper: verity: 254:1: data block 0 is corrupted
+            look at: the extension's file, or a root hash of another one (kata.extension.gpu.verity_params)"#]],
+    );
+}

@@ -172,7 +172,8 @@ pub(crate) mod tests {
         let mut config = machine_in(dir.path());
         let path = dir.path().join("disk");
         std::fs::File::create(&path).unwrap().set_len(512).unwrap();
-        config.disks = vec![VirtioBlkConfig { path, read_only: true }; MOST_DISKS + 1];
+        config.disks =
+            vec![VirtioBlkConfig { path, read_only: true, serial: None }; MOST_DISKS + 1];
         let error = config.validate().unwrap_err();
         assert!(matches!(error, DeviceError::Machine(MachineError::TooManyDisks(17))), "{error}");
     }

@@ -50,7 +50,11 @@ pub fn arguments(machine: &Machine, sockets: Sockets<'_>) -> Vec<OsString> {
         let read_only = if disk.read_only() { "on" } else { "off" };
         let drive = format!("if=none,id=disk{index},format=raw,read-only={read_only},file=");
         args.joined("-drive", &[&drive], disk.path());
-        args.option("-device", format!("virtio-blk-pci,drive=disk{index},disable-legacy=on"));
+        let mut device = format!("virtio-blk-pci,drive=disk{index},disable-legacy=on");
+        if let Some(serial) = disk.serial() {
+            device.push_str(&format!(",serial={serial}"));
+        }
+        args.option("-device", device);
     }
     vsock(&mut args, machine, sockets);
     args.done
@@ -274,7 +278,8 @@ mod tests {
                 config.cpus.count = 4;
                 config.memory.mib = 2048;
                 let path = image(dir, "a,b.img", 1 << 20);
-                config.disks = vec![VirtioBlkConfig { path, read_only: true }];
+                let serial = Some("extension-tools".into());
+                config.disks = vec![VirtioBlkConfig { path, read_only: true, serial }];
                 if let Some(vsock) = config.vsock.as_mut() {
                     vsock.guest_cid = 42;
                     vsock.transport = VsockTransport::VhostKernel;
@@ -297,7 +302,7 @@ mod tests {
                 -chardev socket,id=qmp,server=on,wait=off,path=/run/qmp
                 -mon chardev=qmp,mode=control
                 -drive if=none,id=disk0,format=raw,read-only=on,file=DIR/a,,b.img
-                -device virtio-blk-pci,drive=disk0,disable-legacy=on
+                -device virtio-blk-pci,drive=disk0,disable-legacy=on,serial=extension-tools
                 -device vhost-vsock-pci,guest-cid=42,disable-legacy=on"#]],
         );
     }
