@@ -34,7 +34,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let _group = reaper.group(pid);
     log::info!("debug console: {} runs as process {pid}", shell.display());
     let (mut from, mut to) = tokio::io::split(stream);
-    {
+    let shell_ended = {
         let mut shown = std::pin::pin!(show(&master, &mut to));
         let shell_ended = tokio::select! {
             _ = &mut ended => true,
@@ -44,13 +44,15 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         if shell_ended {
             // The kernel hangs the terminal up, so this ends once all is read.
             let _ = timeout(LAST_WORDS, shown).await;
-            log::info!("debug console: process {pid} has ended");
-            return Ok(());
         }
-    }
-    // The terminal is hung up: the shell gets SIGHUP, and so does what it runs.
+        shell_ended
+    };
+    // The terminal is hung up: a shell that is still there gets SIGHUP, and so does
+    // what it runs.
     drop(master);
-    if timeout(grace, ended).await.is_err() {
+    if shell_ended || timeout(grace, ended).await.is_ok() {
+        log::info!("debug console: process {pid} has ended");
+    } else {
         log::warn!("debug console: process {pid} outlives its terminal and is killed");
     }
     Ok(())

@@ -298,7 +298,7 @@ pub(super) fn init_died(evidence: &Evidence<'_>) -> Option<Diagnosis> {
         evidence.console.iter().position(|line| line.contains(AGENT_DEATH) && !line.contains('{'))
     {
         let block = &evidence.console[index..evidence.console.len().min(index + 4)];
-        let words = block.iter().map(|line| line.trim()).filter(|line| !line.starts_with("==="));
+        let words = block.iter().map(|line| line.trim()).filter(|line| !line.contains("==="));
         return Some(agent_gave_up(&words.collect::<Vec<_>>().join("; ")));
     }
     let mut lines = evidence.console.iter().map(|line| line.trim());
