@@ -43,6 +43,8 @@ pub(crate) enum Color {
 pub(crate) enum Verb {
     /// Build a guest image or initrd from a recipe (and the agent, if needed).
     BuildImage(BuildImage),
+    /// Build an extension image: more files for a guest, on a disk of their own.
+    BuildExtension(crate::verbs::build_extension::BuildExtension),
     /// Build the guest kernel from its fragments.
     BuildKernel(BuildKernel),
     /// Build the static guest agent.
@@ -306,6 +308,10 @@ pub(crate) struct Boot {
     /// Virtual CPUs.
     #[arg(long, default_value_t = 1)]
     pub(crate) cpus: u32,
+    /// Extension image for the guest, with its manifest beside it; may be given
+    /// many times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) extension: Vec<PathBuf>,
     /// Further kernel parameter.
     #[arg(long, value_name = "PARAMETER")]
     pub(crate) append: Vec<String>,

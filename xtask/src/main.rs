@@ -93,6 +93,7 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
     let project = Project::find()?;
     match &flags.verb {
         Verb::BuildImage(args) => verbs::build_image::run(&project, flags, args),
+        Verb::BuildExtension(args) => verbs::build_extension::run(&project, flags, args),
         Verb::BuildKernel(args) => verbs::build_kernel::run(&project, flags, args),
         Verb::BuildAgent(args) => verbs::build_agent::run(&project, flags, args),
         Verb::Lock(args) => verbs::lock::run(&project, flags, args),

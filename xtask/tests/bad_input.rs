@@ -9,6 +9,7 @@ mod fixture;
 
 mod bad_input {
     mod disk;
+    mod extension;
     mod forms;
     mod good;
     mod interruption;

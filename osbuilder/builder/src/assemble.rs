@@ -20,7 +20,32 @@ pub(crate) fn assemble(
     packages: Vec<Unpacked>,
     agent: &Agent,
 ) -> Result<Tree, BuildError> {
-    let epoch = folder.recipe.source_date_epoch;
+    let mut tree = merge(folder, selection, packages)?;
+    let mut nouns = Nouns::new(&mut tree, folder);
+    nouns.accounts(selection)?;
+    nouns.agent(selection, agent)?;
+    nouns.layer(selection, agent)?;
+    finish(tree, folder, selection)
+}
+
+/// The finished tree of an extension: packages and nouns, with no account and no
+/// agent of its own.
+pub(crate) fn assemble_extension(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    packages: Vec<Unpacked>,
+) -> Result<Tree, BuildError> {
+    let mut tree = merge(folder, selection, packages)?;
+    Nouns::new(&mut tree, folder).layer(selection, &Agent::default())?;
+    finish(tree, folder, selection)
+}
+
+/// A tree of nothing but packages.
+fn merge(
+    folder: &RecipeFolder,
+    selection: &Selection,
+    packages: Vec<Unpacked>,
+) -> Result<Tree, BuildError> {
     let mut tree = Tree::new();
     let pattern = |source| BuildError::Pattern { recipe: folder.file.clone(), source };
     let exclude = Patterns::compile(&selection.layer.exclude).map_err(pattern)?;
@@ -41,12 +66,18 @@ pub(crate) fn assemble(
         };
         tree.merge_tar(package.tar, Origin::package(&package.name), &rules)?;
     }
-    let mut nouns = Nouns { tree: &mut tree, folder, epoch };
-    nouns.accounts(selection)?;
-    nouns.agent(selection, agent)?;
-    nouns.layer(selection, agent)?;
+    Ok(tree)
+}
+
+/// Takes out what is to go, and gives nothing a later time than the recipe's.
+fn finish(
+    mut tree: Tree,
+    folder: &RecipeFolder,
+    selection: &Selection,
+) -> Result<Tree, BuildError> {
+    let pattern = |source| BuildError::Pattern { recipe: folder.file.clone(), source };
     tree.remove_matching(&selection.layer.remove).map_err(pattern)?;
-    tree.clamp_mtimes(epoch);
+    tree.clamp_mtimes(folder.recipe.source_date_epoch);
     Ok(tree)
 }
 
@@ -57,7 +88,11 @@ struct Nouns<'a> {
     epoch: i64,
 }
 
-impl Nouns<'_> {
+impl<'a> Nouns<'a> {
+    fn new(tree: &'a mut Tree, folder: &'a RecipeFolder) -> Self {
+        Self { tree, folder, epoch: folder.recipe.source_date_epoch }
+    }
+
     fn meta(&self, mode: u32, what: &str) -> Meta {
         Meta::root(mode, Origin::recipe(what)).mtime(self.epoch)
     }

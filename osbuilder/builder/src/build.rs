@@ -20,8 +20,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
-/// The agent to put into the guest.
-#[derive(Debug, Clone)]
+/// The agent to put into the guest; the default is none, for what has no agent.
+#[derive(Debug, Clone, Default)]
 pub struct Agent {
     /// Its version.
     pub version: String,
@@ -102,11 +102,7 @@ pub fn build(
     selection.form = folder.recipe.form(selection.r#type, request.form)?;
     let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
-    let policy = match (request.update, request.locked) {
-        (true, _) => Policy::Update,
-        (false, true) => Policy::Require,
-        (false, false) => Policy::Keep,
-    };
+    let policy = Policy::of(request.update, request.locked);
     let open = Open { folder: &folder, architecture: request.architecture, mirrors: &mirrors };
     let (lock, fresh) = open.obtain(&place, policy, store, progress)?;
     let chosen = Chosen::of(&lock, &place, &folder, &selection, &mirrors)?;
@@ -208,7 +204,7 @@ pub fn build(
     Ok(Built { artifact, manifest_file, manifest, unchanged: false })
 }
 
-fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
+pub(crate) fn announce(folder: &RecipeFolder, mirrors: &Mirrors) {
     let Some(first) = mirrors.urls.first() else { return };
     let chosen_by = mirrors.chosen_by(first);
     let first = without_password(first);
@@ -243,7 +239,7 @@ pub(crate) fn file_name(recipe: &Recipe, selection: &Selection) -> String {
     format!("kata-{}-{}{init}{variant}{form}.{extension}", recipe.name, recipe.version)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -31,6 +31,27 @@ impl Inputs {
         packages: &str,
         request: &BuildRequest<'_>,
     ) -> Self {
+        let asked = json!({"verity": request.verity});
+        Self::told(folder, selection, packages, request.agent, &asked)
+    }
+
+    /// Of an extension, which has no agent and no form to choose.
+    pub(crate) fn of_extension(
+        folder: &RecipeFolder,
+        selection: &Selection,
+        packages: &str,
+    ) -> Self {
+        let asked = json!({"extension": true});
+        Self::told(folder, selection, packages, &Agent::default(), &asked)
+    }
+
+    fn told(
+        folder: &RecipeFolder,
+        selection: &Selection,
+        packages: &str,
+        agent_of: &Agent,
+        asked: &Value,
+    ) -> Self {
         let mut parts = BTreeMap::from([
             (
                 "osbuilder itself".to_owned(),
@@ -41,9 +62,9 @@ impl Inputs {
                 )),
             ),
             ("the packages".to_owned(), packages.to_owned()),
-            ("the agent".to_owned(), sha(json!(agent(request.agent)).to_string())),
+            ("the agent".to_owned(), sha(json!(agent(agent_of)).to_string())),
             ("the settings".to_owned(), sha(settings(folder, selection).to_string())),
-            ("the request".to_owned(), sha(json!({"verity": request.verity}).to_string())),
+            ("the request".to_owned(), sha(asked.to_string())),
         ]);
         for (part, value) in layer(selection) {
             parts.insert(format!("`{part}` of the recipe"), sha(value.to_string()));

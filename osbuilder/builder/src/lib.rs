@@ -14,6 +14,7 @@ pub mod diff;
 mod elf;
 mod error;
 pub mod explain;
+pub mod extension;
 mod folder;
 #[cfg(test)]
 mod guest_summary_tests;
@@ -33,6 +34,7 @@ mod write;
 pub use build::{Agent, BuildRequest, Built, build};
 pub use elf::{AgentFileError, check_agent_file};
 pub use error::BuildError;
+pub use extension::{BuiltExtension, ExtensionManifest, ExtensionRequest, build_extension};
 pub use folder::{RecipeFolder, distros};
 pub use lock::{Changes, LockRequest, Locked, lock};
 pub use manifest::{Artifact, Manifest, MirrorRecord, PackageRecord, VerityRecord};

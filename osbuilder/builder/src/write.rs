@@ -102,7 +102,7 @@ fn record(tree: &image::verity::VerityTree) -> VerityRecord {
 
 /// A version 8 (made by own rules) UUID out of a digest: the filesystem's
 /// identity follows from what is in it, not from chance.
-fn uuid(digest: &[u8; 32], from: usize) -> [u8; 16] {
+pub(crate) fn uuid(digest: &[u8; 32], from: usize) -> [u8; 16] {
     let mut uuid = [0; 16];
     uuid.copy_from_slice(&digest[from..from + 16]);
     uuid[6] = uuid[6] & 0x0f | 0x80;

@@ -32,6 +32,20 @@ struct Raw {
     init: BTreeMap<Init, Spanned<Layer>>,
     #[serde(default)]
     variants: BTreeMap<String, Spanned<Layer>>,
+    #[serde(default)]
+    extensions: BTreeMap<String, Spanned<Layer>>,
+}
+
+impl Raw {
+    fn layers(&self) -> impl Iterator<Item = &Spanned<Layer>> {
+        let (init, variants) = (self.init.values(), self.variants.values());
+        self.base.iter().chain(init).chain(variants).chain(self.extensions.values())
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Spanned<Layer>> {
+        let (init, variants) = (self.init.values_mut(), self.variants.values_mut());
+        self.base.iter_mut().chain(init).chain(variants).chain(self.extensions.values_mut())
+    }
 }
 
 /// A parsed recipe that may still lack what it extends.
@@ -65,10 +79,8 @@ impl<'a> Draft<'a> {
 
     /// Layer files that its layers include, each once.
     pub fn includes(&self) -> Vec<&str> {
-        let raw = &self.raw;
-        let layers = raw.base.iter().chain(raw.init.values()).chain(raw.variants.values());
         let mut names: Vec<_> =
-            layers.flat_map(|layer| &layer.value.include).map(String::as_str).collect();
+            self.raw.layers().flat_map(|layer| &layer.value.include).map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -79,9 +91,8 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// A layer file that is not among `layers`.
     pub fn including(mut self, layers: &BTreeMap<String, Layer>) -> Result<Self, Problem> {
-        let (file, text, raw) = (self.file, self.text, &mut self.raw);
-        let own = raw.base.iter_mut().chain(raw.init.values_mut()).chain(raw.variants.values_mut());
-        for layer in own {
+        let (file, text) = (self.file, self.text);
+        for layer in self.raw.layers_mut() {
             let value = std::mem::take(&mut layer.value);
             layer.value = value.standing_on(layers).map_err(|name| {
                 let message = format!("the layer `{name}` is not at hand");
@@ -136,6 +147,11 @@ impl<'a> Draft<'a> {
             let below = variants.remove(name).unwrap_or_default();
             variants.insert(name.clone(), below.joined(&over.value));
         }
+        let mut extensions = old.map(|old| old.extensions.clone()).unwrap_or_default();
+        for (name, over) in &raw.extensions {
+            let below = extensions.remove(name).unwrap_or_default();
+            extensions.insert(name.clone(), below.joined(&over.value));
+        }
         let recipe = Recipe {
             name: raw.name.value.clone(),
             title: own(raw.title.clone(), old, |old| &old.title).ok_or_else(|| lacking("title"))?,
@@ -157,6 +173,7 @@ impl<'a> Draft<'a> {
             base: base.ok_or_else(|| lacking("base"))?,
             init,
             variants,
+            extensions,
         };
         self.check_default_init(&recipe)?;
         self.check_repository(&recipe)?;
@@ -186,10 +203,22 @@ impl<'a> Draft<'a> {
         for (name, variant) in &raw.variants {
             // It becomes part of file names.
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-            if name.is_empty() || !name.bytes().all(plain) {
+            // The lock calls extensions so.
+            let taken = name.starts_with("extension-");
+            if name.is_empty() || taken || !name.bytes().all(plain) {
                 let message =
                     format!("`{name}` is no name of a variant: small letters, digits and `-`");
                 return Err(self.at(variant.referenced, message));
+            }
+        }
+        for (name, extension) in &raw.extensions {
+            // It becomes part of a disk's serial number, which has 20 bytes.
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            if name.is_empty() || name.len() > 10 || !name.bytes().all(plain) {
+                let message = format!(
+                    "`{name}` is no name of an extension: 10 small letters, digits and `-` at most"
+                );
+                return Err(self.at(extension.referenced, message));
             }
         }
         if let Some(source) = &raw.repository {
@@ -204,8 +233,7 @@ impl<'a> Draft<'a> {
                 return Err(self.at(source.referenced, message));
             }
         }
-        let layers = raw.base.iter().chain(raw.init.values()).chain(raw.variants.values());
-        for layer in layers {
+        for layer in raw.layers() {
             for file in &layer.value.files {
                 match file.source() {
                     Some(TextSource::Template(name) | TextSource::Copy(name)) => {
@@ -317,7 +345,8 @@ fn inherited(mut parent: Recipe) -> Recipe {
         }
     };
     let (init, variants) = (parent.init.values_mut(), parent.variants.values_mut());
-    for layer in std::iter::once(&mut parent.base).chain(init).chain(variants) {
+    let extensions = parent.extensions.values_mut();
+    for layer in std::iter::once(&mut parent.base).chain(init).chain(variants).chain(extensions) {
         for file in &mut layer.files {
             file.template.iter_mut().chain(&mut file.copy).for_each(lead);
         }

@@ -81,6 +81,7 @@ pub struct Recipe {
     pub(crate) base: Layer,
     pub(crate) init: BTreeMap<Init, Layer>,
     pub(crate) variants: BTreeMap<String, Layer>,
+    pub(crate) extensions: BTreeMap<String, Layer>,
 }
 
 /// What one artifact needs of a recipe.
@@ -144,6 +145,18 @@ pub enum SelectionError {
         what: String,
         /// What there is.
         offered: String,
+    },
+    /// No such extension.
+    #[error("{recipe} has no extension `{wanted}`{}", offers(.offered, .near.as_deref()))]
+    Extension {
+        /// The recipe's name.
+        recipe: String,
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        offered: Vec<String>,
+        /// The nearest of them.
+        near: Option<String>,
     },
     /// No such init.
     #[error("{recipe} can't be built with `{wanted}` as init; it offers {offered}")]
@@ -242,8 +255,42 @@ impl Recipe {
         *own.unwrap_or_else(|| &self.default_init[&Type::Image])
     }
 
+    /// Names of its extensions, sorted.
+    pub fn extension_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.extensions.keys().map(String::as_str)
+    }
+
+    /// What the extension `wanted` is made of: its own layer, without the package
+    /// files and packages that guests of this recipe do without, and nothing else of
+    /// them. It is chosen as a variant of the recipe's usual image, beside which it
+    /// is put.
+    ///
+    /// # Errors
+    /// When the recipe lacks the architecture or the extension.
+    pub fn select_extension(
+        &self,
+        wanted: &str,
+        architecture: &str,
+    ) -> Result<Selection, SelectionError> {
+        let selection = self.select(Some(Type::Image), None, None, architecture)?;
+        let Some(layer) = self.extensions.get(wanted) else {
+            let names = self.extensions.keys().map(String::as_str);
+            return Err(SelectionError::Extension {
+                recipe: self.name.clone(),
+                wanted: wanted.to_owned(),
+                near: nearest(wanted, names).map(str::to_owned),
+                offered: self.extensions.keys().cloned().collect(),
+            });
+        };
+        let (without, exclude) = (self.base.without.clone(), self.base.exclude.clone());
+        let below = Layer { without, exclude, ..Layer::default() };
+        let variant = Some(format!("extension-{wanted}"));
+        Ok(Selection { variant, layer: below.joined(layer), ..selection })
+    }
+
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
-        std::iter::once(&self.base).chain(self.init.values()).chain(self.variants.values())
+        let inits = std::iter::once(&self.base).chain(self.init.values());
+        inits.chain(self.variants.values()).chain(self.extensions.values())
     }
 
     /// Every template and copied file that the recipe names, sorted.

@@ -238,3 +238,21 @@ fn the_worked_example_of_the_readme_parses() {
         assert!(layer.packages.contains(&"systemd".to_owned()));
     }
 }
+
+#[test]
+fn an_extension_stands_alone_but_for_what_guests_do_without() {
+    let text = RECIPE.replace(
+        "init:\n",
+        "extensions:\n  tools: {packages: [strace], exclude: [usr/share/x]}\ninit:\n",
+    );
+    let text =
+        text.replace("packages: [busybox]", "packages: [busybox]\n  exclude: [usr/share/doc]");
+    let recipe = Recipe::parse("r.yaml", &text, "tiny").unwrap();
+    let selection = recipe.select_extension("tools", "x86_64").unwrap();
+    assert_eq!(selection.layer.packages, ["strace"]);
+    assert_eq!(selection.layer.exclude, ["usr/share/doc", "usr/share/x"]);
+    assert!(selection.layer.files.is_empty());
+    let wrong = recipe.select_extension("tool", "x86_64").unwrap_err();
+    assert_eq!(wrong.to_string(), "tiny has no extension `tool`; did you mean `tools`?");
+    check(("init:\n", "extensions: {eleven-char: {}}\ninit:\n"), expect![[r#""#]]);
+}

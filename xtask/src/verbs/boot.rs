@@ -10,9 +10,10 @@ use crate::tools;
 use crate::verbs::{build_image, build_kernel};
 use anyhow::{Context, anyhow};
 use boot_check::{
-    AcceleratorChoice, BootReport, BootRequest, Init, RootDriver, Rootfs, Timeline, ToolPaths,
+    AcceleratorChoice, BootReport, BootRequest, Extension, Init, RootDriver, Rootfs, Timeline,
+    ToolPaths,
 };
-use osbuilder::Manifest;
+use osbuilder::{ExtensionManifest, Manifest};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +30,10 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     // The hypervisor's sockets go there too, so that an interruption takes them.
     let _ = tempfile::env::override_temp_dir(work.path());
     let driver = driver(args, &guest)?;
-    let request = request(project, args, driver, &guest, kernel, work.path());
+    let mut request = request(project, args, driver, &guest, kernel, work.path());
+    for path in &args.extension {
+        request.extend(extension(path)?);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -114,6 +118,16 @@ fn existing(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(Failure::input)
 }
 
+/// An extension as its manifest describes it.
+fn extension(path: &Path) -> Result<Extension, Failure> {
+    let path = existing(path)?;
+    let manifest = ExtensionManifest::beside(&path).map_err(|problem| {
+        Failure::input(anyhow::anyhow!("no manifest of an extension: {problem}"))
+    })?;
+    let verity_params = Some(manifest.verity_params);
+    Ok(Extension { name: manifest.extension, path, verity_params })
+}
+
 fn manifest_of(artifact: &Path) -> Option<Manifest> {
     let mut name = artifact.as_os_str().to_owned();
     name.push(".manifest.json");
@@ -171,7 +185,11 @@ fn request(
     request.icount = args.icount;
     request.memory_mib = args.memory;
     request.cpus = args.cpus;
-    request.extra_kernel_params.clone_from(&args.append);
+    // What the guest was built to be started with, where that is not usual anyway.
+    let usual = request.kernel_params();
+    let built_for = guest.manifest.iter().flat_map(|manifest| &manifest.kernel_parameters);
+    let built_for = built_for.filter(|parameter| !usual.contains(parameter));
+    request.extra_kernel_params = built_for.chain(&args.append).cloned().collect();
     request.timeout = Duration::from_secs(args.timeout);
     request.tools = ToolPaths { tools_dir: Some(project.tool_folder()), ..ToolPaths::default() };
     request

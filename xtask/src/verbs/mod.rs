@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod boot;
 pub(crate) mod build_agent;
+pub(crate) mod build_extension;
 pub(crate) mod build_image;
 pub(crate) mod build_kernel;
 pub(crate) mod bundle;

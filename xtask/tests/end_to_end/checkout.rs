@@ -101,6 +101,24 @@ pub fn artifact(distro: &str) -> PathBuf {
     built(&["--distro", distro], None)
 }
 
+/// A guest in its `debug` variant, and the kernel parameters that its manifest asks
+/// for.
+pub fn debug_variant(distro: &str) -> (PathBuf, Vec<String>) {
+    let words = ["--json", "build-image", "--distro", distro, "--variant", "debug"];
+    let built = xtask(&words).succeeded().json();
+    let manifest = std::fs::read(built["manifest"].as_str().unwrap()).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let parameters = serde_json::from_value(manifest["kernel-parameters"].clone()).unwrap();
+    (PathBuf::from(built["artifact"].as_str().unwrap()), parameters)
+}
+
+/// The devkit extension, built into `folder`.
+pub fn devkit(folder: &Path) -> PathBuf {
+    let words = ["--json", "build-extension", "devkit", "--distro", "debian", "--out"];
+    let built = xtask(&[&words[..], &[folder.to_str().unwrap()]].concat()).succeeded().json();
+    PathBuf::from(built["artifact"].as_str().unwrap())
+}
+
 /// The Debian image with a dm-verity tree, built into `folder`.
 pub fn measured(folder: &Path) -> PathBuf {
     built(&["--distro", "debian", "--verity"], Some(folder))

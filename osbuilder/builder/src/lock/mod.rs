@@ -124,6 +124,15 @@ impl Policy {
             (_, false) => format!("kept {lock}, no index was read"),
         }
     }
+
+    /// What the flags of a build ask for.
+    pub(crate) fn of(update: bool, locked: bool) -> Self {
+        match (update, locked) {
+            (true, _) => Self::Update,
+            (false, true) => Self::Require,
+            (false, false) => Self::Keep,
+        }
+    }
 }
 
 impl Open<'_> {

@@ -9,8 +9,10 @@ use crate::packages::{self, Opened};
 use crate::rpm_source;
 use artifact_store::{Progress, Store};
 use recipe::lock::{LOCK_FORMAT, selection_name};
+use recipe::recipe::SelectionError;
 use recipe::{
-    Init, Lock, LockedChoice, LockedIndex, LockedPackage, LockedRepository, LockedSelection,
+    Lock, LockedChoice, LockedIndex, LockedPackage, LockedRepository, LockedSelection, Recipe,
+    Selection,
 };
 use repository::solve::{Reason, Selected, replaced};
 use repository::{Identity, Package};
@@ -33,12 +35,12 @@ pub(crate) fn resolve(
         refuse_rollback(&recipe.name, known, &repository.indexes, place.shown())?;
     }
     let mut solved: BTreeMap<String, (LockedSelection, Vec<Selected>)> = BTreeMap::new();
-    for (init, variant) in offered(folder) {
-        let selection = recipe.select(None, Some(init), variant, architecture)?;
+    for selection in offered(recipe, architecture)? {
         let selected = packages::choose(&opened, folder, &selection)?;
+        let name = selection_name(selection.init, selection.variant.as_deref());
         let asked = selection.layer.packages;
         let locked = LockedSelection { asked, without: selection.layer.without, packages: vec![] };
-        solved.insert(selection_name(init, variant), (locked, selected));
+        solved.insert(name, (locked, selected));
     }
     let used: BTreeSet<usize> =
         solved.values().flat_map(|(_, selected)| selected.iter().map(|one| one.index)).collect();
@@ -110,14 +112,19 @@ pub(crate) fn resolve(
     })
 }
 
-/// Every init and variant that the recipe has a layer for. What kind of file
-/// the tree is written to makes no difference to its packages.
-fn offered(folder: &RecipeFolder) -> impl Iterator<Item = (Init, Option<&str>)> {
-    let inits = folder.recipe.inits();
-    inits.flat_map(|init| {
-        let variants = folder.recipe.variant_names().map(Some);
-        std::iter::once(None).chain(variants).map(move |variant| (init, variant))
-    })
+/// Every init and variant that the recipe has a layer for, and its extensions. What
+/// kind of file the tree is written to makes no difference to its packages.
+fn offered(recipe: &Recipe, architecture: &str) -> Result<Vec<Selection>, SelectionError> {
+    let mut selections = Vec::new();
+    for init in recipe.inits() {
+        for variant in std::iter::once(None).chain(recipe.variant_names().map(Some)) {
+            selections.push(recipe.select(None, Some(init), variant, architecture)?);
+        }
+    }
+    for extension in recipe.extension_names() {
+        selections.push(recipe.select_extension(extension, architecture)?);
+    }
+    Ok(selections)
 }
 
 fn repository_of(opened: &Opened) -> LockedRepository {
