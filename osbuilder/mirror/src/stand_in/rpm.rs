@@ -90,6 +90,10 @@ impl Mirror<'_> {
         for piece in pieces {
             unpack(piece, &tree)?;
         }
+        // The distro has what Debian keeps in two folders in one.
+        for (alias, target) in self.aliases {
+            move_into(&tree.join(alias), &tree.join(target))?;
+        }
         let known = names::find(name);
         for (link, target) in known.map_or(&[][..], |known| known.links) {
             put_link(&tree.join(link), target)?;
@@ -156,6 +160,25 @@ fn unpack(piece: &Piece, tree: &Path) -> Result<(), MirrorError> {
         entry.unpack_in(tree).map_err(damaged)?;
     }
     Ok(())
+}
+
+/// Moves what is in the folder `from`, if there is one, into `to`; what is there
+/// already stays.
+fn move_into(from: &Path, to: &Path) -> Result<(), MirrorError> {
+    let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    if !is_folder(from) {
+        return Ok(());
+    }
+    fs::create_dir_all(to).map_err(MirrorError::io(to))?;
+    for name in entries(from)? {
+        let (old, new) = (from.join(&name), to.join(&name));
+        if is_folder(&old) && is_folder(&new) {
+            move_into(&old, &new)?;
+        } else if new.symlink_metadata().is_err() {
+            fs::rename(&old, &new).map_err(MirrorError::io(&new))?;
+        }
+    }
+    fs::remove_dir_all(from).map_err(MirrorError::io(from))
 }
 
 /// Those of some words that are wanted.
