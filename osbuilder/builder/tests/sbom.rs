@@ -434,6 +434,7 @@ fn provenance_names_every_input_with_its_digest() {
                   "buildType": "https://katacontainers.io/osbuilder/recipe/v1",
                   "externalParameters": {
                     "architecture": "x86_64",
+                    "compression": null,
                     "distro": "toy",
                     "filesystem": "ext4",
                     "init": "systemd",

@@ -69,7 +69,7 @@ fn mistakes_in_a_layer_are_named() {
         .assert_eq(&said("pakages: []\n"));
     expect!["l.yaml:1:11: a shared layer includes no other"]
         .assert_eq(&said("include: [shared/layers/x.yaml]\n"));
-    expect!["l.yaml:2:20: a shared layer has no folder: `files/a` must begin with `shared/`"]
+    expect!["l.yaml:2:22: a shared layer has no folder: `files/a` must begin with `shared/`"]
         .assert_eq(&said("files:\n  - {path: /a, copy: files/a}\n"));
     expect!["l.yaml:2:12: the file /a needs one of `content`, `template`, `copy`"]
         .assert_eq(&said("files:\n  - {path: /a}\n"));

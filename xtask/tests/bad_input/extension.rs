@@ -66,7 +66,20 @@ fn an_image_with_its_digests_and_what_a_runtime_is_told() {
     let entries = entries["entries"].as_array().unwrap().iter();
     let paths: Vec<&str> = entries.map(|entry| entry["path"].as_str().unwrap()).collect();
     // No package of the guest but what the tool needs, no account, no agent.
-    expect![[r#""#]].assert_eq(&paths.join("\n"));
+    expect![[r#"
+        /
+        /bin
+        /etc
+        /etc/secret
+        /etc/tools.conf
+        /usr
+        /usr/bin
+        /usr/bin/dash
+        /usr/bin/sh
+        /usr/bin/su
+        /usr/bin/tool
+        /usr/lib
+        /usr/lib/library.so"#]].assert_eq(&paths.join("\n"));
 }
 
 #[test]
