@@ -115,7 +115,8 @@ pub fn mount_all(
     patience: Duration,
 ) -> Result<(), ExtensionError> {
     let measured = verity::of_cmdline(cmdline)?;
-    let disks = wait_for(sys, measured.keys(), patience)?;
+    let wanted: Vec<&String> = measured.keys().collect();
+    let disks = wait_for(sys, &wanted, patience)?;
     if disks.is_empty() {
         return Ok(());
     }
@@ -175,19 +176,19 @@ fn mount_one(
 }
 
 /// All disks of extensions, once those in `wanted` are among them.
-fn wait_for<'a>(
+fn wait_for(
     sys: &Path,
-    wanted: impl Iterator<Item = &'a String> + Clone,
+    wanted: &[&String],
     patience: Duration,
 ) -> Result<BTreeMap<String, Disk>, ExtensionError> {
     let until = Instant::now() + patience;
     loop {
         let disks = disk::find(sys)?;
-        let Some(missing) = wanted.clone().find(|name| !disks.contains_key(*name)) else {
+        let Some(missing) = wanted.iter().find(|name| !disks.contains_key(**name)) else {
             return Ok(disks);
         };
         if Instant::now() >= until {
-            return Err(ExtensionError::Missing { name: missing.clone(), patience });
+            return Err(ExtensionError::Missing { name: (*missing).clone(), patience });
         }
         std::thread::sleep(POLL);
     }

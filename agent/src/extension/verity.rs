@@ -89,7 +89,7 @@ impl Verity {
 
     /// The table for these two partitions; a clause about what does not fit.
     pub(super) fn table(&self, data: &Partition, hash: &Partition) -> Result<VerityTable, String> {
-        let bytes = self.data_blocks.checked_mul(self.data_block_size).unwrap_or(u64::MAX);
+        let bytes = self.data_blocks.saturating_mul(self.data_block_size);
         if self.data_blocks == 0 || bytes > data.size {
             return Err(format!(
                 "verity_params cover {} blocks of {} bytes, {} has {} bytes",

@@ -26,7 +26,9 @@ fn described(folder: &RecipeFolder) -> String {
     for (architecture, theirs) in &recipe.architectures {
         let mirrors = recipe.repository.mirrors(architecture).join(" ");
         let what = match &recipe.repository {
-            RepositorySource::Apt(apt) => [&[apt.suite.clone()], &apt.updates[..]].concat(),
+            RepositorySource::Apt(apt) => {
+                [std::slice::from_ref(&apt.suite), &apt.updates[..]].concat()
+            }
             RepositorySource::Apk(apk) => {
                 apk.repositories.iter().map(|name| format!("{}/{name}", apk.release)).collect()
             }

@@ -36,7 +36,8 @@ impl Problem {
     /// that line.
     pub(crate) fn at_word(file: &str, text: &str, line: u64, word: &str, message: String) -> Self {
         let first = line.max(1);
-        let found = text.lines().enumerate().skip(first as usize - 1).find_map(|(number, line)| {
+        let before = usize::try_from(first - 1).unwrap_or(usize::MAX);
+        let found = text.lines().enumerate().skip(before).find_map(|(number, line)| {
             let column = line[..line.find(word)?].chars().count();
             Some((number as u64 + 1, column as u64 + 1))
         });

@@ -254,5 +254,10 @@ fn an_extension_stands_alone_but_for_what_guests_do_without() {
     assert!(selection.layer.files.is_empty());
     let wrong = recipe.select_extension("tool", "x86_64").unwrap_err();
     assert_eq!(wrong.to_string(), "tiny has no extension `tool`; did you mean `tools`?");
-    check(("init:\n", "extensions: {eleven-char: {}}\ninit:\n"), expect!["r.yaml:12:27: `eleven-char` is no name of an extension: 10 small letters, digits and `-` at most"]);
+    check(
+        ("init:\n", "extensions: {eleven-char: {}}\ninit:\n"),
+        expect![
+            "r.yaml:12:27: `eleven-char` is no name of an extension: 10 small letters, digits and `-` at most"
+        ],
+    );
 }

@@ -79,7 +79,8 @@ fn an_image_with_its_digests_and_what_a_runtime_is_told() {
         /usr/bin/su
         /usr/bin/tool
         /usr/lib
-        /usr/lib/library.so"#]].assert_eq(&paths.join("\n"));
+        /usr/lib/library.so"#]]
+    .assert_eq(&paths.join("\n"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{check, document};
 use crate::fixture::Fixture;
 use expect_test::expect;
 
-fn words<'a>(what: &'a str) -> [&'a str; 8] {
+fn words(what: &str) -> [&str; 8] {
     ["why", what, "--distro", "fixture", "--arch", "x86_64", "--out", "out"]
 }
 

@@ -196,7 +196,7 @@ fn put_link(path: &Path, target: &str) -> Result<(), MirrorError> {
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(MirrorError::io(path)(error));
+            Err(MirrorError::io(path)(error))
         }
         _ => symlink(target, path).map_err(MirrorError::io(path)),
     }

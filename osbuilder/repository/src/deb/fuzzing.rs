@@ -29,11 +29,12 @@ pub fn cache(bytes: &[u8]) {
 /// The first byte names the compression, the rest is compressed.
 pub fn compression(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    let kind = match kind % 4 {
+    let kind = match kind % 5 {
         0 => Compression::None,
         1 => Compression::Gzip,
         2 => Compression::Xz,
-        _ => Compression::Zstd,
+        3 => Compression::Zstd,
+        _ => Compression::Lzma,
     };
     if let Ok(unpacked) = kind.unpack(bytes, LIMIT / 2, LIMIT) {
         assert!(unpacked.len() as u64 <= LIMIT);
