@@ -31,7 +31,7 @@ impl Reason {
             Some(folder) => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
             None => *pattern == path,
         };
-        self.side == side && self.paths.iter().any(|pattern| covers(pattern))
+        self.side == side && self.paths.iter().any(covers)
     }
 }
 
