@@ -5,18 +5,22 @@ use crate::error::{BuildError, mirror_hint};
 use crate::folder::RecipeFolder;
 use crate::mirrors::{MirrorChoice, Mirrors};
 use crate::rpm_source;
-use artifact_store::{Progress, Request, Store};
+use artifact_store::{Expect, Progress, Request, Store};
 use recipe::{RepositorySource, Selection};
 use repository::deb::DebSource;
 use repository::openpgp::{Keyring, KeyringError};
 use repository::solve::{Exceptions, Selected, SolveError, Wanted, solve};
 use repository::{Family, Index, Package, Provide, Relation, apk, deb, rpm};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// A repository whose index is verified.
 pub(crate) struct Opened {
     pub(crate) index: Index,
+    /// Tells this repository from others of the same packages: its index and the
+    /// keys that were trusted with it.
+    identity: String,
 }
 
 /// Chooses the packages that the selection asks for, in name order.
@@ -117,7 +121,14 @@ pub(crate) fn open(
             rpm_source::open(folder, &source, selection, store, progress)
         }
     };
-    Ok(Opened { index: index? })
+    let index = index?;
+    let mut identity = Sha256::new();
+    identity.update(index.index_sha256);
+    for (name, bytes) in &mirrors.keys {
+        identity.update(Sha256::digest(name));
+        identity.update(Sha256::digest(bytes));
+    }
+    Ok(Opened { index, identity: hex::encode(identity.finalize()) })
 }
 
 /// One request to the store a package, each proven by what the index says of it.
@@ -129,8 +140,18 @@ pub(crate) fn proving_requests(
         None => Ok(Vec::new()),
         Some(Family::Deb) => Ok(deb::requests(&opened.index, packages)),
         Some(Family::Rpm) => Ok(rpm::requests(&opened.index, packages)),
-        Some(Family::Apk) => apk::fetch::requests(&opened.index, packages)
-            .map_err(|error| BuildError::Package(Box::new(error))),
+        Some(Family::Apk) => {
+            let mut requests = apk::fetch::requests(&opened.index, packages)
+                .map_err(|error| BuildError::Package(Box::new(error)))?;
+            // What an apk index identifies does not cover the package's signature.
+            // Whole files count here, so those of another mirror won't do.
+            for request in &mut requests {
+                if let Expect::Check { cache_key, .. } = &mut request.expect {
+                    *cache_key = format!("{cache_key} of {}", opened.identity);
+                }
+            }
+            Ok(requests)
+        }
     }
 }
 
