@@ -43,7 +43,7 @@ pub(super) fn comparison(text: &str) -> Option<Comparison> {
 /// A version in its one spelling: without an epoch of zero or an empty release.
 pub(super) fn canonical(version: &str) -> String {
     let version = match version.split_once(':') {
-        Some((epoch, rest)) if epoch.bytes().all(|b| b == b'0') => rest,
+        Some((epoch, rest)) if !rest.contains(':') && epoch.bytes().all(|b| b == b'0') => rest,
         _ => version,
     };
     version.strip_suffix('-').unwrap_or(version).to_owned()

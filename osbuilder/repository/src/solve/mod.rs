@@ -120,7 +120,13 @@ pub fn solve(
     let Some(chosen) = provider::search(&universe, wanted) else {
         return Err(SolveError::Unsatisfiable(explain::explain(&universe, wanted)));
     };
-    Ok(reasons(&universe, wanted, &chosen))
+    let selected = reasons(&universe, wanted, &chosen);
+    // What the search says of conditions is checked and not believed: a wrong
+    // answer must end here, and not in a guest.
+    if let Some(broken) = broken(&universe, &selected) {
+        return Err(SolveError::Unsatisfiable(broken));
+    }
+    Ok(selected)
 }
 
 /// The names of chosen packages whose files may be overwritten by one that
@@ -141,6 +147,19 @@ pub fn replaced(selected: &[&Package], relations: &[Relation]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// A need of a selected package that the selected ones do not meet, in words.
+fn broken(universe: &Universe<'_>, selected: &[Selected]) -> Option<String> {
+    let has = |any: &[usize]| any.iter().any(|index| selected.iter().any(|s| s.index == *index));
+    selected.iter().find_map(|Selected { index, .. }| {
+        let needs = universe.needs(*index);
+        let need = needs.iter().find(|need| {
+            need.conditions.iter().all(|condition| has(condition)) && !has(&need.candidates)
+        })?;
+        let Package { name, version, .. } = &universe.packages[*index];
+        Some(format!("  {name} {version} needs {}, which the choice does not meet", need.origin))
+    })
 }
 
 /// Walks the chosen packages from what was asked for, so that each gets its
