@@ -181,7 +181,8 @@ impl<'a> Parser<'a> {
         Ok(Expression::Relation(Relation { name: name.to_owned(), constraint }))
     }
 
-    /// Up to a blank, or to a bracket that the name did not open.
+    /// Up to a blank, or to a bracket that the name did not open; nothing where one
+    /// that it opened stays open.
     fn name(&mut self) -> &'a str {
         let mut open = 0_usize;
         let end = self.rest.find(|c: char| match c {
@@ -196,6 +197,9 @@ impl<'a> Parser<'a> {
             }
             c => c.is_whitespace(),
         });
+        if open > 0 {
+            return "";
+        }
         let (name, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         name
