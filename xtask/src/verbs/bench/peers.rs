@@ -62,6 +62,7 @@ impl Peers {
     /// scripts), into a folder: no partition table, no filesystem.
     pub(super) fn mkosi(&self) -> anyhow::Result<Command> {
         let home = self.folder.join("mkosi");
+        fs::create_dir_all(&home).context("no folder for mkosi")?;
         let program = home.join("program");
         if !program.exists() {
             let mut fetch = Command::new("mmdebstrap");
