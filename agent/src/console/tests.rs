@@ -97,7 +97,9 @@ async fn a_peer_that_goes_hangs_the_shell_up_and_what_it_runs() {
     let (mut stream, served) = connect(&consoles);
     stream.write_all(b"sh -c 'echo pids $$ $PPID .; sleep 1000; :'\n").await.unwrap();
     let said = until(&mut stream, " .\r\n").await;
-    let line = said.lines().rev().find(|line| line.starts_with("pids ")).unwrap().to_owned();
+    // The last time: before it, the terminal may echo what was typed, and a prompt
+    // may stand before it in its line.
+    let line = said[said.rfind("pids ").unwrap()..].to_owned();
     drop(stream);
     tokio::time::timeout(LONG, served).await.unwrap().unwrap();
     for pid in line.split_whitespace().skip(1).take(2) {
