@@ -110,6 +110,31 @@ fn a_locked_package_that_left_the_mirror() {
 }
 
 #[test]
+fn a_locked_package_that_only_the_archive_of_snapshots_still_has() {
+    let mut fixture = locked();
+    let first = fixture.build(&[]);
+    fixture.empty_store();
+    fs::remove_dir_all(fixture.path("out")).unwrap();
+    // As the archive stood a day after the index was made.
+    fixture.edit_recipe(
+        "    host-mirror: fixture\n",
+        "    host-mirror: fixture\n    snapshot: http://past.example.org/at/{time}\n",
+    );
+    for package in &fixture.repository.packages {
+        let location = package.location();
+        fixture.write(&format!("repository/at/20250810T102754Z/{location}"), package.bytes());
+    }
+    let proxy = fixture.serve();
+    fixture.variables.push(("http_proxy", proxy.url()));
+    // The recipe's own mirror, which has nothing, comes first.
+    fixture.mirrors.clear();
+    assert_eq!(fixture.build(&["--locked"])["sha256"], first["sha256"]);
+    let asked = proxy.asked();
+    let of = |host: &str| asked.iter().filter(|url| url.starts_with(host)).count();
+    assert_eq!((of("http://mirror.example.org/"), of("http://past.example.org/")), (3, 3));
+}
+
+#[test]
 fn a_locked_package_with_other_bytes() {
     let mut fixture = locked();
     release_library(&mut fixture, "4.2");
