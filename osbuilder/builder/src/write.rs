@@ -3,7 +3,7 @@
 
 use crate::manifest::VerityRecord;
 use image::{
-    Compression as Packing, DiskOptions, ErofsCompression, ErofsOptions, Ext4Options,
+    BlockSize, Compression as Packing, DiskOptions, ErofsCompression, ErofsOptions, Ext4Options,
     FilesystemWriter, ImageError, InitrdOptions,
 };
 use recipe::{Compression, Filesystem, Form, ImageForm, Recipe};
@@ -64,6 +64,8 @@ pub(crate) fn write_artifact(
 fn filesystem(form: &ImageForm, epoch: i64, identity: &[u8; 32]) -> Box<dyn FilesystemWriter> {
     match form.filesystem {
         Filesystem::Ext4 => Box::new(Ext4Options {
+            // A recipe with any other size is refused when it is read.
+            block_size: BlockSize::of_bytes(form.block_size).unwrap_or_default(),
             label: form.label.clone(),
             uuid: uuid(identity, 0),
             hash_seed: uuid(identity, 16),

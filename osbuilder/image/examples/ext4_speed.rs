@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use image::{Ext4Options, write_ext4};
+use image::{BlockSize, Ext4Options, write_ext4};
 use rootfs::{Meta, Origin, Tree};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tree.put_file(&path, noise(10_000_000), Meta::root(0o644, Origin::Builder))?;
     }
     let options = Ext4Options {
+        block_size: BlockSize::Kib4,
         label: String::new(),
         uuid: [1; 16],
         hash_seed: [1; 16],

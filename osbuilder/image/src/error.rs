@@ -23,6 +23,16 @@ pub enum ImageError {
         /// Most bytes the format can hold.
         max: u64,
     },
+    /// A symbolic link's text does not fit a block.
+    #[error("the symbolic link `{path}` has {size} bytes; with this block size it may have {max}")]
+    SymlinkTooLong {
+        /// Path in the tree.
+        path: String,
+        /// Its length in bytes.
+        size: u64,
+        /// Most bytes a link can have.
+        max: u64,
+    },
     /// A device number the format can't hold.
     #[error(
         "device number {major}:{minor} of `{path}` is out of range (major up to 4095, minor up to 1048575)"

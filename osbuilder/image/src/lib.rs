@@ -21,7 +21,7 @@ pub mod verity;
 pub use disk::{DiskOptions, DiskStats, add_verity, write_disk};
 pub use erofs::{ErofsCompression, ErofsOptions, ErofsStats, write_erofs};
 pub use error::ImageError;
-pub use ext4::{Ext4Options, Ext4Stats, write_ext4};
+pub use ext4::{BlockSize, Ext4Options, Ext4Stats, write_ext4};
 pub use filesystem::FilesystemWriter;
 pub use initrd::{Compression, InitrdOptions, InitrdStats, write_initrd};
 pub use output::Output;

@@ -11,7 +11,7 @@ pub trait Output: Write + Seek {}
 
 impl<T: Write + Seek> Output for T {}
 
-/// Granularity of holes, in bytes; also ext4's block size.
+/// Granularity of holes, in bytes.
 pub(crate) const BLOCK: usize = 4096;
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
 

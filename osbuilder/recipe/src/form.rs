@@ -6,6 +6,9 @@ use crate::recipe::{Recipe, SelectionError, Type};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Bytes of a page of memory, which is what DAX maps.
+const PAGE: u32 = 4096;
+
 /// File system of a disk image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -84,6 +87,8 @@ pub struct ImageSettings {
     pub label: String,
     /// Free space in an ext4, MiB; 4 where not given.
     pub free_space_mib: Option<u32>,
+    /// Bytes of a block of the file system: 1024, 2048 or 4096.
+    pub block_size: u32,
     /// Image size is a multiple of this many MiB.
     pub alignment_mib: u32,
     /// Whether the image can be an NVDIMM too. Else it is a plain disk.
@@ -97,6 +102,7 @@ impl Default for ImageSettings {
             erofs: ErofsSettings::default(),
             label: "kata-containers".into(),
             free_space_mib: None,
+            block_size: PAGE,
             alignment_mib: 2,
             dax_header: true,
         }
@@ -119,6 +125,15 @@ impl ImageSettings {
         // The partition starts at 3 MiB behind a header of 2 MiB.
         } else if self.dax_header && !self.alignment_mib.is_multiple_of(2) {
             Some("`alignment-mib` must be a multiple of 2 where there is a `dax-header`".into())
+        } else if ![1024, 2048, PAGE].contains(&self.block_size) {
+            let wrong = self.block_size;
+            Some(format!("`block-size` is 1024, 2048 or 4096 bytes, not {wrong}"))
+        } else if erofs && self.block_size != PAGE {
+            Some("`block-size` is for ext4: an erofs has blocks of 4096 bytes".into())
+        } else if self.dax_header && self.block_size != PAGE {
+            Some(
+                "`block-size` must be 4096 where there is a `dax-header`: DAX maps whole pages".into(),
+            )
         } else if !Compression::OF_EROFS.contains(&compression) {
             Some(format!("`{compression}` is no compression of erofs: none, lz4 or lz4hc"))
         } else if erofs && self.free_space_mib.is_some() {
@@ -188,6 +203,8 @@ pub struct ImageForm {
     pub label: String,
     /// Free space, MiB; 0 in an erofs.
     pub free_space_mib: u32,
+    /// Bytes of a block.
+    pub block_size: u32,
     /// The size is a multiple of this many MiB.
     pub alignment_mib: u32,
     /// Whether it can be an NVDIMM.
@@ -267,6 +284,8 @@ impl Recipe {
                     compression,
                     label: settings.label.clone(),
                     free_space_mib: if erofs { 0 } else { settings.free_space_mib.unwrap_or(4) },
+                    // An erofs has no choice, whatever a recipe for ext4 says.
+                    block_size: if erofs { PAGE } else { settings.block_size },
                     alignment_mib: settings.alignment_mib,
                     dax_header: settings.dax_header,
                 }))

@@ -114,6 +114,18 @@ fn mistakes_are_placed() {
             "r.yaml:10:8: `alignment-mib` must be a multiple of 2 where there is a `dax-header`",
         ),
         (
+            "image: {block-size: 512}",
+            "r.yaml:10:8: `block-size` is 1024, 2048 or 4096 bytes, not 512",
+        ),
+        (
+            "image: {block-size: 1024}",
+            "r.yaml:10:8: `block-size` must be 4096 where there is a `dax-header`: DAX maps whole pages",
+        ),
+        (
+            "image: {filesystem: erofs, block-size: 2048, dax-header: false}",
+            "r.yaml:10:8: `block-size` is for ext4: an erofs has blocks of 4096 bytes",
+        ),
+        (
             "image: {erofs: {compression: xz}}",
             "r.yaml:10:8: `xz` is no compression of erofs: none, lz4 or lz4hc",
         ),

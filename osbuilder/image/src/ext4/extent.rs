@@ -3,7 +3,7 @@
 //! Files here are contiguous except around backup superblocks, so nearly all
 //! trees are a root in the inode. It must not know who gives out blocks.
 
-use super::{BLOCK, low16, low32, set};
+use super::{BlockSize, low16, low32, set};
 
 /// Blocks in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,16 +16,14 @@ pub(super) struct Extent {
 pub(super) const MAX_LENGTH: u64 = 32_768;
 /// Extents in the inode itself.
 pub(super) const IN_INODE: usize = 4;
-/// Extents in one leaf block.
-pub(super) const IN_LEAF: usize = (BLOCK - 12) / 12;
 
 /// How many leaf blocks these extents need.
-pub(super) fn leaves(extents: usize) -> usize {
-    if extents <= IN_INODE { 0 } else { extents.div_ceil(IN_LEAF) }
+pub(super) fn leaves(extents: usize, size: BlockSize) -> usize {
+    if extents <= IN_INODE { 0 } else { extents.div_ceil(size.extents()) }
 }
 
 /// The root that goes into the inode. With leaves it names their blocks.
-pub(super) fn root(extents: &[Extent], leaves: &[u64]) -> [u8; 60] {
+pub(super) fn root(extents: &[Extent], leaves: &[u64], size: BlockSize) -> [u8; 60] {
     let mut root = [0u8; 60];
     if leaves.is_empty() {
         header(&mut root, extents.len(), IN_INODE, 0);
@@ -34,7 +32,7 @@ pub(super) fn root(extents: &[Extent], leaves: &[u64]) -> [u8; 60] {
     }
     header(&mut root, leaves.len(), IN_INODE, 1);
     let mut logical = 0u32;
-    for (index, (leaf, covered)) in leaves.iter().zip(extents.chunks(IN_LEAF)).enumerate() {
+    for (index, (leaf, covered)) in leaves.iter().zip(extents.chunks(size.extents())).enumerate() {
         let at = 12 + 12 * index;
         set(&mut root, at, &logical.to_le_bytes());
         set(&mut root, at + 4, &low32(*leaf).to_le_bytes());
@@ -45,12 +43,12 @@ pub(super) fn root(extents: &[Extent], leaves: &[u64]) -> [u8; 60] {
 }
 
 /// The contents of the leaf blocks, one after the other.
-pub(super) fn leaf_blocks(extents: &[Extent]) -> Vec<u8> {
+pub(super) fn leaf_blocks(extents: &[Extent], size: BlockSize) -> Vec<u8> {
     let mut blocks = Vec::new();
     let mut logical = 0u32;
-    for covered in extents.chunks(IN_LEAF) {
-        let mut block = vec![0u8; BLOCK];
-        header(&mut block, covered.len(), IN_LEAF, 0);
+    for covered in extents.chunks(size.extents()) {
+        let mut block = vec![0u8; size.length()];
+        header(&mut block, covered.len(), size.extents(), 0);
         logical = entries(&mut block, covered, logical);
         blocks.extend_from_slice(&block);
     }

@@ -7,7 +7,7 @@ use rootfs::{Inode, Kind};
 use super::extent;
 use super::layout::Place;
 use super::xattr::INODE_FIXED;
-use super::{BLOCK_BYTES, INODE_SIZE, low16, low32, set};
+use super::{BlockSize, INODE_SIZE, low16, low32, set};
 use crate::error::ImageError;
 use crate::linux;
 
@@ -27,6 +27,7 @@ pub(super) struct Record<'a> {
     /// What follows the fixed part.
     pub(super) xattrs: &'a [u8],
     pub(super) created: i64,
+    pub(super) block: BlockSize,
 }
 
 impl Record<'_> {
@@ -36,7 +37,7 @@ impl Record<'_> {
         let (map, size) = self.map()?;
         let blocks: u64 = self.place.extents.iter().map(|extent| u64::from(extent.length)).sum();
         let extra = self.place.leaves.len() as u64 + u64::from(self.place.xattr_block.is_some());
-        let sectors = (blocks + extra) * (BLOCK_BYTES / 512);
+        let sectors = (blocks + extra) * (self.block.bytes() / 512);
         let extents = matches!(inode.kind, Kind::File(_) | Kind::Directory) || blocks > 0;
         let flags = if extents { FLAG_EXTENTS } else { 0 };
         let (time, time_extra) = time(inode.mtime);
@@ -75,7 +76,7 @@ impl Record<'_> {
     /// The 60 bytes of the block map, and the size in bytes.
     fn map(&self) -> Result<([u8; 60], u64), ImageError> {
         let mut map = [0u8; 60];
-        let tree = || extent::root(&self.place.extents, &self.place.leaves);
+        let tree = || extent::root(&self.place.extents, &self.place.leaves, self.block);
         Ok(match &self.inode.kind {
             Kind::Directory | Kind::File(_) => (tree(), self.size),
             Kind::Symlink(_) if self.size > 0 => (tree(), self.size),

@@ -7,13 +7,13 @@
 
 use super::extent::{self, Extent, MAX_LENGTH};
 use super::nodes::{Data, Nodes};
-use super::{BLOCK, BLOCK_BYTES, BLOCKS_PER_GROUP, Ext4Options, INODES_PER_BLOCK, Piece};
+use super::{BlockSize, Ext4Options, PAGE, Piece};
 use crate::error::ImageError;
 
-/// Most inodes one bitmap block describes.
-const MAX_INODES_PER_GROUP: u64 = BLOCKS_PER_GROUP;
-/// Blocks in one huge page.
-const HUGE_PAGE_BLOCKS: u64 = (2 << 20) / BLOCK_BYTES;
+/// Bytes of a huge page.
+const HUGE_PAGE: u64 = 2 << 20;
+/// Inodes that a group's bitmap tells in whole bytes.
+const WHOLE_BYTE: u64 = 8;
 /// Bytes of a group descriptor.
 pub(super) const DESCRIPTOR: u64 = 32;
 /// Blocks the last group has at least besides its backup; checkers and
@@ -31,6 +31,7 @@ pub(super) struct Place {
 
 /// The whole file system's blocks.
 pub(super) struct Layout {
+    pub(super) block: BlockSize,
     pub(super) groups: u64,
     pub(super) blocks: u64,
     pub(super) inodes_per_group: u32,
@@ -53,21 +54,22 @@ impl Layout {
         first_block: u64,
     ) -> Result<Self, ImageError> {
         let inodes = u64::from(nodes.last) + u64::from(options.extra_inodes);
-        let data: u64 = nodes.list.iter().map(|node| node.data.blocks()).sum();
-        let free = options.free_bytes.div_ceil(BLOCK_BYTES);
+        let block = options.block_size;
+        let data: u64 = nodes.list.iter().map(|node| node.data.blocks(block)).sum();
+        let free = options.free_bytes.div_ceil(block.bytes());
         let mut groups = inodes
-            .div_ceil(MAX_INODES_PER_GROUP)
-            .max(data.saturating_add(free).div_ceil(BLOCKS_PER_GROUP))
+            .div_ceil(block.per_group())
+            .max(data.saturating_add(free).div_ceil(block.per_group()))
             .max(1);
         loop {
             // 32-bit block numbers end here; also what stops this loop.
-            if groups.saturating_mul(BLOCKS_PER_GROUP) > u64::from(u32::MAX) {
+            if groups.saturating_mul(block.per_group()) >= u64::from(u32::MAX) {
                 return Err(ImageError::TooLarge);
             }
             let mut layout = Self::with_groups(nodes, options, first_block, groups, inodes)?;
             let end = layout.end();
             layout.blocks = layout.total(end, free);
-            let needed = layout.blocks.div_ceil(BLOCKS_PER_GROUP);
+            let needed = (layout.blocks - block.first()).div_ceil(block.per_group());
             if needed <= groups {
                 layout.claim_backups();
                 return Ok(layout);
@@ -91,13 +93,13 @@ impl Layout {
     pub(super) fn data_pieces<'a>(&'a self, nodes: &'a Nodes<'_>) -> Vec<Piece<'a>> {
         let mut pieces = Vec::with_capacity(nodes.list.len());
         for (node, place) in nodes.list.iter().zip(&self.places) {
-            place.pieces(node.data.bytes(), &mut pieces);
+            place.pieces(node.data.bytes(), self.block, &mut pieces);
             if let Some(block) = place.xattr_block {
                 pieces.push(Piece { block, bytes: &node.xattrs.block });
             }
         }
         if let Some((_, _, data)) = nodes.made_lost_and_found() {
-            self.lost_and_found.pieces(data, &mut pieces);
+            self.lost_and_found.pieces(data, self.block, &mut pieces);
         }
         pieces
     }
@@ -109,15 +111,16 @@ impl Layout {
         groups: u64,
         inodes: u64,
     ) -> Result<Self, ImageError> {
-        let per_group = inodes.div_ceil(groups).next_multiple_of(u64::from(INODES_PER_BLOCK));
+        let block = options.block_size;
+        let per_group =
+            inodes.div_ceil(groups).next_multiple_of(block.inodes().max(WHOLE_BYTE));
         let inodes_per_group = u32::try_from(per_group).map_err(|_| ImageError::TooLarge)?;
-        let descriptor_blocks = (groups * DESCRIPTOR).div_ceil(BLOCK_BYTES);
-        let mut space = Space {
-            cursor: 1 + descriptor_blocks,
-            backup: 1 + descriptor_blocks,
-            used: vec![(0, 1 + descriptor_blocks)],
-        };
-        let table = per_group / u64::from(INODES_PER_BLOCK);
+        let descriptor_blocks = (groups * DESCRIPTOR).div_ceil(block.bytes());
+        let backup = 1 + descriptor_blocks;
+        let first = block.first();
+        let mut space =
+            Space { block, cursor: first + backup, backup, used: vec![(first, backup)] };
+        let table = per_group / block.inodes();
         let block_bitmaps = (0..groups).map(|_| space.run(1)).collect();
         let inode_bitmaps = (0..groups).map(|_| space.run(1)).collect();
         let inode_tables = (0..groups).map(|_| space.run(table)).collect();
@@ -125,11 +128,11 @@ impl Layout {
         let mut places: Vec<Place> = nodes.list.iter().map(|_| Place::default()).collect();
         let mut lost_and_found = Place::default();
         if let Some((_, _, data)) = nodes.made_lost_and_found() {
-            lost_and_found.extents = space.extents((data.len() / BLOCK) as u64);
+            lost_and_found.extents = space.extents((data.len() / block.length()) as u64);
         }
         for (node, place) in nodes.list.iter().zip(&mut places) {
             if matches!(node.data, Data::Made(_)) {
-                place.extents = space.extents(node.data.blocks());
+                place.extents = space.extents(node.data.blocks(block));
             }
             if !node.xattrs.block.is_empty() {
                 place.xattr_block = Some(space.run(1));
@@ -137,16 +140,17 @@ impl Layout {
         }
         place_files(nodes, options, first_block, &mut space, &mut places);
         for place in &mut places {
-            let leaves = extent::leaves(place.extents.len());
+            let leaves = extent::leaves(place.extents.len(), block);
             if leaves > extent::IN_INODE {
                 return Err(ImageError::TooLarge);
             }
             if leaves > 0 {
                 place.leaves = (0..leaves).map(|_| space.run(1)).collect();
-                place.leaf_bytes = extent::leaf_blocks(&place.extents);
+                place.leaf_bytes = extent::leaf_blocks(&place.extents, block);
             }
         }
         Ok(Self {
+            block,
             groups,
             blocks: 0,
             inodes_per_group,
@@ -166,22 +170,25 @@ impl Layout {
     }
 
     /// How many blocks the file system has so that `free` of them are free,
-    /// all groups exist and the last one isn't a stump.
+    /// all groups exist, the last one isn't a stump and the whole is in pages.
     fn total(&self, end: u64, free: u64) -> u64 {
         let allocated: u64 = self.used.iter().map(|(_, count)| count).sum();
         let backup = 1 + self.descriptor_blocks;
         let stump = |group: u64| LAST_GROUP + if has_superblock(group) { backup } else { 0 };
-        let least = (self.groups - 1) * BLOCKS_PER_GROUP + stump(self.groups - 1);
+        let (first, per_group) = (self.block.first(), self.block.per_group());
+        let least = self.block.start_of(self.groups - 1) + stump(self.groups - 1);
         let mut total = end.max(least);
         loop {
-            let over = total % BLOCKS_PER_GROUP;
-            let last = total / BLOCKS_PER_GROUP;
+            let page = PAGE / self.block.bytes();
+            total = total.next_multiple_of(page);
+            let over = (total - first) % per_group;
+            let last = (total - first) / per_group;
             if over != 0 && over < stump(last) {
-                total += stump(last) - over;
+                total = (total + stump(last) - over).next_multiple_of(page);
             }
-            let last = total.div_ceil(BLOCKS_PER_GROUP);
+            let last = (total - first).div_ceil(per_group);
             let backups = (1..last).filter(|group| has_superblock(*group)).count() as u64 * backup;
-            let have = total - allocated - backups;
+            let have = total - first - allocated - backups;
             if have >= free {
                 return total;
             }
@@ -192,22 +199,23 @@ impl Layout {
     fn claim_backups(&mut self) {
         let backups: Vec<(u64, u64)> = self
             .backup_groups()
-            .map(|group| (group * BLOCKS_PER_GROUP, 1 + self.descriptor_blocks))
+            .map(|group| (self.block.start_of(group), 1 + self.descriptor_blocks))
             .collect();
         self.used.extend(backups);
     }
 }
 
 impl Place {
-    fn pieces<'a>(&'a self, data: &'a [u8], pieces: &mut Vec<Piece<'a>>) {
+    fn pieces<'a>(&'a self, data: &'a [u8], block: BlockSize, pieces: &mut Vec<Piece<'a>>) {
+        let length = block.length();
         let mut rest = data;
         for extent in &self.extents {
-            let bytes = (extent.length as usize).saturating_mul(BLOCK).min(rest.len());
+            let bytes = (extent.length as usize).saturating_mul(length).min(rest.len());
             let (now, later) = rest.split_at(bytes);
             pieces.push(Piece { block: extent.start, bytes: now });
             rest = later;
         }
-        for (block, bytes) in self.leaves.iter().zip(self.leaf_bytes.chunks(BLOCK)) {
+        for (block, bytes) in self.leaves.iter().zip(self.leaf_bytes.chunks(length)) {
             pieces.push(Piece { block: *block, bytes });
         }
     }
@@ -222,12 +230,14 @@ fn place_files(
     space: &mut Space,
     places: &mut [Place],
 ) {
-    let blocks = |index: &usize| nodes.list.get(*index).map_or(0, |node| node.data.blocks());
+    let size = options.block_size;
+    let huge_page = HUGE_PAGE / size.bytes();
+    let blocks = |index: &usize| nodes.list.get(*index).map_or(0, |node| node.data.blocks(size));
     let files = (0..nodes.list.len()).filter(
         |index| matches!(nodes.list.get(*index), Some(n) if matches!(n.data, Data::File(_))),
     );
     let (large, mut small): (Vec<usize>, Vec<usize>) =
-        files.partition(|index| options.huge_page_files && blocks(index) >= HUGE_PAGE_BLOCKS);
+        files.partition(|index| options.huge_page_files && blocks(index) >= huge_page);
     let mut put = |space: &mut Space, index: usize| {
         if let Some(place) = places.get_mut(index) {
             place.extents = space.extents(blocks(&index));
@@ -236,7 +246,7 @@ fn place_files(
     for index in large {
         let to_boundary = |space: &Space| {
             let at = first_block + space.cursor;
-            at.next_multiple_of(HUGE_PAGE_BLOCKS) - at
+            at.next_multiple_of(huge_page) - at
         };
         let mut room = to_boundary(space);
         small.retain(|index| {
@@ -258,6 +268,7 @@ fn place_files(
 
 /// Gives out blocks in rising order around the backup superblocks.
 struct Space {
+    block: BlockSize,
     cursor: u64,
     /// Blocks of a backup: superblock and descriptors.
     backup: u64,
@@ -302,8 +313,9 @@ impl Space {
     }
 
     fn skip_backup(&mut self) {
-        let group = self.cursor / BLOCKS_PER_GROUP;
-        let inside = self.cursor % BLOCKS_PER_GROUP;
+        let from_first = self.cursor - self.block.first();
+        let group = from_first / self.block.per_group();
+        let inside = from_first % self.block.per_group();
         if has_superblock(group) && inside < self.backup {
             self.cursor += self.backup - inside;
         }
@@ -311,11 +323,11 @@ impl Space {
 
     /// Where the next backup starts. There is always one: powers of 3 go on.
     fn next_backup(&self) -> u64 {
-        let mut group = self.cursor / BLOCKS_PER_GROUP + 1;
+        let mut group = (self.cursor - self.block.first()) / self.block.per_group() + 1;
         while !has_superblock(group) {
             group += 1;
         }
-        group * BLOCKS_PER_GROUP
+        self.block.start_of(group)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod directory;
 mod extent;
+mod geometry;
 mod inode;
 mod layout;
 mod nodes;
@@ -20,21 +21,21 @@ use rootfs::Tree;
 
 use crate::error::ImageError;
 use crate::filesystem::FilesystemWriter;
-use crate::output::{BLOCK, Output, SparseWriter};
+use crate::output::{Output, SparseWriter};
 
-/// Block size in bytes, as 64 bits.
-const BLOCK_BYTES: u64 = BLOCK as u64;
-/// Blocks one bitmap block describes.
-const BLOCKS_PER_GROUP: u64 = BLOCK_BYTES * 8;
-/// Bytes of an inode.
-const INODE_SIZE: usize = 256;
-/// Inodes one block of an inode table holds.
-const INODES_PER_BLOCK: u32 = 16;
+pub use geometry::BlockSize;
+use geometry::INODE_SIZE;
+
+/// File systems start and end at multiples of so many bytes, whatever the size
+/// of their blocks: pages, and the blocks of dm-verity.
+const PAGE: u64 = 4096;
 
 /// What to write besides the tree. Everything that would be random or a clock
 /// elsewhere is given here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ext4Options {
+    /// Size of a block.
+    pub block_size: BlockSize,
     /// Volume name, at most 16 bytes.
     pub label: String,
     /// Identifier of the file system; all zeros is not allowed, since checkers
@@ -70,7 +71,7 @@ impl FilesystemWriter for Ext4Options {
 pub struct Ext4Stats {
     /// Size of the file system in bytes, a multiple of 4096.
     pub size_bytes: u64,
-    /// Blocks of 4096 bytes.
+    /// Blocks of the asked size.
     pub blocks: u64,
     /// Blocks in no use.
     pub free_blocks: u64,
@@ -95,9 +96,9 @@ pub fn write_ext4(
     offset: u64,
 ) -> Result<Ext4Stats, ImageError> {
     check(options, offset)?;
-    let nodes = nodes::Nodes::of(tree, options.timestamp)?;
-    let first_sector_block = offset / BLOCK_BYTES;
-    let layout = layout::Layout::plan(&nodes, options, first_sector_block)?;
+    let block_bytes = options.block_size.bytes();
+    let nodes = nodes::Nodes::of(tree, options.block_size, options.timestamp)?;
+    let layout = layout::Layout::plan(&nodes, options, offset / block_bytes)?;
     let tables = tables::Tables::build(&nodes, &layout, options)?;
 
     let mut pieces = tables.pieces(&layout);
@@ -106,9 +107,9 @@ pub fn write_ext4(
 
     let mut writer = SparseWriter::new(&mut out);
     for piece in pieces {
-        writer.write_at(offset + piece.block * BLOCK_BYTES, piece.bytes)?;
+        writer.write_at(offset + piece.block * block_bytes, piece.bytes)?;
     }
-    let size_bytes = layout.blocks * BLOCK_BYTES;
+    let size_bytes = layout.blocks * block_bytes;
     writer.finish(offset + size_bytes)?;
     Ok(Ext4Stats {
         size_bytes,
@@ -134,7 +135,7 @@ fn check(options: &Ext4Options, offset: u64) -> Result<(), ImageError> {
         "at most 50 percent of the blocks can be reserved"
     } else if u32::try_from(options.timestamp).is_err() {
         "the file system's timestamp must lie between 1970 and 2106"
-    } else if !offset.is_multiple_of(BLOCK_BYTES) {
+    } else if !offset.is_multiple_of(PAGE) {
         "the file system must start at a multiple of 4096 bytes"
     } else {
         return Ok(());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rootfs::{Inode, InodeId, Kind, Origin, Tree};
 
 use super::directory::{self, Name};
-use super::{BLOCK_BYTES, xattr};
+use super::{BlockSize, xattr};
 use crate::error::ImageError;
 use crate::linux::{TYPE_DIRECTORY, file_type};
 
@@ -38,8 +38,8 @@ impl Data<'_> {
         }
     }
 
-    pub(super) fn blocks(&self) -> u64 {
-        (self.bytes().len() as u64).div_ceil(BLOCK_BYTES)
+    pub(super) fn blocks(&self, size: BlockSize) -> u64 {
+        (self.bytes().len() as u64).div_ceil(size.bytes())
     }
 }
 
@@ -70,7 +70,11 @@ struct Folder<'t> {
 }
 
 impl<'t> Nodes<'t> {
-    pub(super) fn of(tree: &'t Tree, timestamp: i64) -> Result<Self, ImageError> {
+    pub(super) fn of(
+        tree: &'t Tree,
+        block: BlockSize,
+        timestamp: i64,
+    ) -> Result<Self, ImageError> {
         let mut numbers: BTreeMap<InodeId, u32> = BTreeMap::new();
         let mut firsts: Vec<(u32, &str, InodeId)> = Vec::new();
         let mut folders: BTreeMap<&str, Folder<'t>> = BTreeMap::new();
@@ -112,12 +116,12 @@ impl<'t> Nodes<'t> {
         let lost_and_found = if tree.exists("lost+found") {
             None
         } else {
-            Some(make_lost_and_found(timestamp, &mut folders))
+            Some(make_lost_and_found(block, timestamp, &mut folders))
         };
         let mut list = Vec::with_capacity(firsts.len());
         for (number, path, id) in firsts {
             let links = u64::from(tree.link_count(id));
-            list.push(node(number, path, tree.inode(id), links, folders.get(path))?);
+            list.push(node(block, number, path, tree.inode(id), links, folders.get(path))?);
         }
         list.sort_by_key(|node| node.number);
         Ok(Self { list, lost_and_found, last })
@@ -139,6 +143,7 @@ impl<'t> Nodes<'t> {
 
 /// Every ext4 has this directory; checkers look for it.
 fn make_lost_and_found(
+    block: BlockSize,
     timestamp: i64,
     folders: &mut BTreeMap<&str, Folder<'_>>,
 ) -> (Inode, Vec<u8>) {
@@ -157,10 +162,11 @@ fn make_lost_and_found(
         xattrs: BTreeMap::new(),
         origin: Origin::Builder,
     };
-    (inode, directory::encode(LOST_AND_FOUND, ROOT, &[]))
+    (inode, directory::encode(LOST_AND_FOUND, ROOT, &[], block))
 }
 
 fn node<'t>(
+    block: BlockSize,
     number: u32,
     path: &'t str,
     inode: &'t Inode,
@@ -173,9 +179,14 @@ fn node<'t>(
             links = 2 + folder.subfolders;
             // One link means "too many to count" for directories.
             links = if links > MAX_LINKS { 1 } else { links };
-            Data::Made(directory::encode(number, folder.parent, &folder.names))
+            Data::Made(directory::encode(number, folder.parent, &folder.names, block))
         }
         (Kind::File(content), _) if !content.is_empty() => Data::File(content.as_slice()),
+        // A link's text must end within its one block.
+        (Kind::Symlink(target), _) if target.len() >= block.length() => {
+            let (size, max) = (target.len() as u64, block.bytes() - 1);
+            return Err(ImageError::SymlinkTooLong { path: path.to_owned(), size, max });
+        }
         (Kind::Symlink(target), _) if target.len() > FAST_SYMLINK => {
             Data::Made(target.as_bytes().to_vec())
         }
@@ -190,6 +201,6 @@ fn node<'t>(
     if size > max {
         return Err(ImageError::FileTooLarge { path: path.to_owned(), size, format: "ext4", max });
     }
-    let xattrs = xattr::encode(path, &inode.xattrs)?;
+    let xattrs = xattr::encode(path, &inode.xattrs, block)?;
     Ok(Node { number, path, inode, links, data, xattrs })
 }

@@ -5,14 +5,12 @@
 use super::inode::Record;
 use super::layout::{DESCRIPTOR, Layout, Place};
 use super::nodes::Nodes;
-use super::{
-    BLOCK, BLOCKS_PER_GROUP, Ext4Options, INODE_SIZE, INODES_PER_BLOCK, Piece, low16, low32, set,
-};
+use super::{Ext4Options, INODE_SIZE, Piece, low16, low32, set};
 use crate::error::ImageError;
 
 /// Inode numbers the format keeps for itself; all count as used.
 const RESERVED_INODES: u32 = 10;
-/// Where the superblock starts in the first block.
+/// Where the superblock starts in the file system, in bytes.
 const SUPERBLOCK_AT: usize = 1024;
 
 /// Extended attributes exist.
@@ -28,6 +26,7 @@ const MOUNT_OPTIONS: u32 = 0x4 | 0x8 | 0x40;
 
 /// Everything that isn't files' and directories' data.
 pub(super) struct Tables {
+    /// The block group 0 starts with: the superblock, and what may be before it.
     first_block: Vec<u8>,
     descriptors: Vec<u8>,
     /// Superblocks of the backup groups: block and bytes.
@@ -50,7 +49,7 @@ impl Tables {
         let used_inodes = nodes.last;
         let inode_bitmaps = inode_bitmaps(layout, groups, used_inodes);
         let mut tables = Self {
-            first_block: vec![0; BLOCK],
+            first_block: vec![0; layout.block.length()],
             descriptors: Vec::new(),
             backups: Vec::new(),
             free_blocks: zeros(&block_bitmaps),
@@ -61,30 +60,34 @@ impl Tables {
         };
         tables.descriptors = tables.descriptors(nodes, layout);
         let superblock = tables.superblock(layout, options);
-        set(&mut tables.first_block, SUPERBLOCK_AT, &superblock);
+        let before = usize::try_from(layout.block.first()).unwrap_or_default();
+        let at = SUPERBLOCK_AT - before * layout.block.length();
+        set(&mut tables.first_block, at, &superblock);
         for group in layout.backup_groups() {
-            let mut block = vec![0; BLOCK];
+            let mut block = vec![0; layout.block.length()];
             set(&mut block, 0, &superblock);
             // A backup says which group it is in.
             set(&mut block, 90, &low16(group).to_le_bytes());
-            tables.backups.push((group * BLOCKS_PER_GROUP, block));
+            tables.backups.push((layout.block.start_of(group), block));
         }
         Ok(tables)
     }
 
     pub(super) fn pieces<'a>(&'a self, layout: &Layout) -> Vec<Piece<'a>> {
+        let first = layout.block.first();
         let mut pieces = vec![
-            Piece { block: 0, bytes: &self.first_block },
-            Piece { block: 1, bytes: &self.descriptors },
+            Piece { block: first, bytes: &self.first_block },
+            Piece { block: first + 1, bytes: &self.descriptors },
         ];
-        for (block, bytes) in &self.backups {
-            pieces.push(Piece { block: *block, bytes });
-            pieces.push(Piece { block: block + 1, bytes: &self.descriptors });
+        let block = layout.block.length();
+        for (at, bytes) in &self.backups {
+            pieces.push(Piece { block: *at, bytes });
+            pieces.push(Piece { block: at + 1, bytes: &self.descriptors });
         }
         let table = layout.inodes_per_group as usize * INODE_SIZE;
         let parts = [
-            (&layout.block_bitmaps, self.block_bitmaps.chunks(BLOCK)),
-            (&layout.inode_bitmaps, self.inode_bitmaps.chunks(BLOCK)),
+            (&layout.block_bitmaps, self.block_bitmaps.chunks(block)),
+            (&layout.inode_bitmaps, self.inode_bitmaps.chunks(block)),
             (&layout.inode_tables, self.inodes.chunks(table)),
         ];
         for (blocks, bytes) in parts {
@@ -106,7 +109,8 @@ impl Tables {
         let descriptor = usize::try_from(DESCRIPTOR).unwrap_or_default();
         let mut bytes = vec![0; directories.len() * descriptor];
         let blocks = layout.block_bitmaps.iter().zip(&layout.inode_bitmaps);
-        let maps = self.block_bitmaps.chunks(BLOCK).zip(self.inode_bitmaps.chunks(BLOCK));
+        let block = layout.block.length();
+        let maps = self.block_bitmaps.chunks(block).zip(self.inode_bitmaps.chunks(block));
         let rows = blocks.zip(&layout.inode_tables).zip(maps).zip(directories);
         for (one, row) in bytes.chunks_mut(descriptor).zip(rows) {
             let ((((block_bitmap, inode_bitmap), table), (block_map, inode_map)), directories) =
@@ -124,7 +128,8 @@ impl Tables {
     fn superblock(&self, layout: &Layout, options: &Ext4Options) -> [u8; 1024] {
         let reserved = layout.blocks * u64::from(options.reserved_percent) / 100;
         let time = low32(options.timestamp.cast_unsigned());
-        let group = low32(BLOCKS_PER_GROUP);
+        let group = low32(layout.block.per_group());
+        let exponent = layout.block.exponent();
         let mut block = [0u8; 1024];
         let words: [(usize, u32); 30] = [
             (0, layout.inodes()),
@@ -132,9 +137,9 @@ impl Tables {
             (8, low32(reserved)),
             (12, low32(self.free_blocks)),
             (16, self.free_inodes),
-            (20, 0), // the first block of group 0, with 4096-byte blocks
-            (24, 2), // block size: 1024 << 2
-            (28, 2), // cluster size, the same
+            (20, low32(layout.block.first())),
+            (24, exponent), // block size: 1024 shifted by it
+            (28, exponent), // cluster size, the same
             (32, group),
             (36, group),
             (40, layout.inodes_per_group),
@@ -183,23 +188,24 @@ impl Tables {
 }
 
 fn block_bitmaps(layout: &Layout, groups: usize) -> Vec<u8> {
-    let mut bitmaps = vec![0u8; groups * BLOCK];
+    let mut bitmaps = vec![0u8; groups * layout.block.length()];
+    let first = layout.block.first();
     for (start, count) in &layout.used {
-        mark(&mut bitmaps, *start, start + count);
+        mark(&mut bitmaps, start - first, start + count - first);
     }
     // What lies behind the end counts as used.
-    mark(&mut bitmaps, layout.blocks, layout.groups * BLOCKS_PER_GROUP);
+    mark(&mut bitmaps, layout.blocks - first, layout.groups * layout.block.per_group());
     bitmaps
 }
 
 fn inode_bitmaps(layout: &Layout, groups: usize, used: u32) -> Vec<u8> {
-    let mut bitmaps = vec![0u8; groups * BLOCK];
+    let mut bitmaps = vec![0u8; groups * layout.block.length()];
     let per_group = u64::from(layout.inodes_per_group);
     let mut left = u64::from(used);
-    for bitmap in bitmaps.chunks_mut(BLOCK) {
+    for bitmap in bitmaps.chunks_mut(layout.block.length()) {
         let here = left.min(per_group);
         mark(bitmap, 0, here);
-        mark(bitmap, per_group, BLOCKS_PER_GROUP);
+        mark(bitmap, per_group, layout.block.per_group());
         left -= here;
     }
     bitmaps
@@ -210,13 +216,13 @@ fn inode_table(
     layout: &Layout,
     options: &Ext4Options,
 ) -> Result<Vec<u8>, ImageError> {
-    debug_assert!(layout.inodes_per_group.is_multiple_of(INODES_PER_BLOCK));
+    debug_assert!(u64::from(layout.inodes_per_group).is_multiple_of(layout.block.inodes()));
     let mut table = vec![0u8; layout.inodes() as usize * INODE_SIZE];
     let mut put = |number: u32, record: &Record<'_>| {
         set(&mut table, (number as usize - 1) * INODE_SIZE, &record.encode()?);
         Ok::<_, ImageError>(())
     };
-    let created = options.timestamp;
+    let (created, block) = (options.timestamp, layout.block);
     for (node, place) in nodes.list.iter().zip(&layout.places) {
         let record = Record {
             path: node.path,
@@ -226,6 +232,7 @@ fn inode_table(
             place,
             xattrs: &node.xattrs.in_inode,
             created,
+            block,
         };
         put(node.number, &record)?;
     }
@@ -233,7 +240,7 @@ fn inode_table(
         let place: &Place = &layout.lost_and_found;
         let size = data.len() as u64;
         let (path, links) = ("lost+found", 2);
-        put(number, &Record { path, inode, links, size, place, xattrs: &[], created })?;
+        put(number, &Record { path, inode, links, size, place, xattrs: &[], created, block })?;
     }
     Ok(table)
 }

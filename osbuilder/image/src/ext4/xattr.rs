@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BLOCK, INODE_SIZE, low16, low32, set};
+use super::{BlockSize, INODE_SIZE, low16, low32, set};
 use crate::error::ImageError;
 use crate::linux::namespace;
 
@@ -54,6 +54,7 @@ impl Attribute<'_> {
 pub(super) fn encode(
     path: &str,
     xattrs: &BTreeMap<String, Vec<u8>>,
+    block: BlockSize,
 ) -> Result<Encoded, ImageError> {
     if xattrs.is_empty() {
         return Ok(Encoded::default());
@@ -86,10 +87,10 @@ pub(super) fn encode(
     }
     if !outside.is_empty() {
         let size: usize = outside.iter().map(Attribute::size).sum();
-        if size > BLOCK - BLOCK_HEADER - 4 {
+        if size > block.length() - BLOCK_HEADER - 4 {
             return Err(ImageError::XattrSpace(path.to_owned()));
         }
-        encoded.block = vec![0; BLOCK];
+        encoded.block = vec![0; block.length()];
         set(&mut encoded.block, 0, &MAGIC.to_le_bytes());
         // One user, one block.
         set(&mut encoded.block, 4, &1u32.to_le_bytes());

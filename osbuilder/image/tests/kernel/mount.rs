@@ -1,16 +1,17 @@
-//! Every path, mode, owner, size, byte, attribute and link of a mounted erofs.
+//! Every path, mode, owner, size, byte, attribute and link of a mounted erofs,
+//! and of ext4 with each size of block.
 
+use std::path::Path;
 use std::process::Command;
 
-use image::{ErofsCompression, ErofsOptions, write_erofs};
+use image::{BlockSize, ErofsCompression, ErofsOptions, Ext4Options, write_erofs, write_ext4};
 use proptest::prelude::*;
 use rootfs::Tree;
 
 use crate::facts::{self, Facts};
 use crate::trees;
 
-/// What the kernel finds. The mount is private to the one process that reads
-/// it, so nothing is left of it whatever happens.
+/// What the kernel finds in an erofs.
 fn mounted(tree: &Tree, compression: ErofsCompression, inline_tails: bool) -> Facts {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let options = ErofsOptions {
@@ -21,13 +22,20 @@ fn mounted(tree: &Tree, compression: ErofsCompression, inline_tails: bool) -> Fa
         inline_tails,
     };
     write_erofs(tree, &options, file.as_file_mut(), 0).unwrap();
+    read_mounted(file.path(), "erofs")
+}
+
+/// The mount is private to the one process that reads it, so nothing is left of
+/// it whatever happens.
+fn read_mounted(file: &Path, fstype: &str) -> Facts {
     let place = tempfile::tempdir().unwrap();
-    let script = "mount -t erofs -o ro,loop \"$1\" \"$2\" && cd \"$2\" && \
+    let script = "mount -t \"$3\" -o ro,loop \"$1\" \"$2\" && cd \"$2\" && \
                   exec tar --create --format=posix --sort=name --numeric-owner \
                   --xattrs --xattrs-include='*' --warning=no-timestamp .";
     let output = Command::new("unshare")
         .args(["--mount", "sh", "-c", script, "sh"])
-        .args([file.path(), place.path()])
+        .args([file, place.path()])
+        .arg(fstype)
         .env("LC_ALL", "C")
         .output()
         .unwrap();
@@ -67,6 +75,35 @@ fn the_kernel_unpacks_large_files() {
     let expected = facts::of_tree(&tree);
     for compression in [ErofsCompression::Lz4, ErofsCompression::Lz4Hc] {
         facts::same(&mounted(&tree, compression, true), &expected);
+    }
+}
+
+#[test]
+fn the_kernel_finds_everything_in_blocks_of_every_size() {
+    let mut tree = trees::everything();
+    tree.put_directory("lost+found", facts::meta(0o700)).unwrap();
+    tree.put_file("large", trees::chaos(8, 40_000_000), facts::meta(0o644)).unwrap();
+    tree.put_file("attributed", trees::noise(3, 6000), facts::meta(0o644)).unwrap();
+    tree.set_xattr("attributed", "user.long", trees::value(1, 700)).unwrap();
+    for n in 0..3000 {
+        tree.put_file(&format!("many/entry-{n:05}"), "x", facts::meta(0o644)).unwrap();
+    }
+    let expected = facts::of_tree(&tree);
+    for block_size in [BlockSize::Kib1, BlockSize::Kib2, BlockSize::Kib4] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let options = Ext4Options {
+            block_size,
+            label: "guest".to_owned(),
+            uuid: [1; 16],
+            hash_seed: [2; 16],
+            timestamp: 1_700_000_000,
+            free_bytes: 0,
+            extra_inodes: 0,
+            reserved_percent: 0,
+            huge_page_files: false,
+        };
+        write_ext4(&tree, &options, file.as_file_mut(), 0).unwrap();
+        facts::same(&read_mounted(file.path(), "ext4"), &expected);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use crate::facts::meta;
 use crate::judge::{Image, options};
 use crate::trees::{self, noise};
-use image::{Ext4Options, ImageError, write_ext4};
+use image::{BlockSize, Ext4Options, ImageError, write_ext4};
 use proptest::prelude::*;
 use rootfs::{Kind, Tree};
 
@@ -293,12 +293,60 @@ fn same_tree_same_bytes() {
     assert!(build() == build());
 }
 
+#[test]
+fn small_blocks_over_many_groups() {
+    // Backups cut the large file, and in blocks of 1 KiB its tree has leaves.
+    let mut tree = Tree::new();
+    let mut large = vec![0; 300 << 20];
+    for at in (0..large.len()).step_by(1 << 20) {
+        large[at] = u8::try_from(at >> 20 & 0x7f).unwrap() + 1;
+    }
+    tree.put_file("large", large, meta(0o644)).unwrap();
+    for n in 0..3000 {
+        tree.put_file(&format!("d{}/{n:0200}", n % 3), noise(n, n % 3000), meta(0o644)).unwrap();
+    }
+    tree.set_xattr("large", "user.a", noise(1, 600)).unwrap();
+    tree.put_symlink("longest", &"../".repeat(341), meta(0)).unwrap();
+    for (block_size, shown) in
+        [(BlockSize::Kib1, "Block size:               1024"), (BlockSize::Kib2, "2048")]
+    {
+        let image = write(&tree, &Ext4Options { block_size, ..options() });
+        assert!(image.debugfs("stats").contains(shown));
+        assert_eq!(image.stats.size_bytes % 4096, 0);
+        assert_eq!(image.xattr("large", "user.a"), noise(1, 600));
+        for free_bytes in [0, 1, 8 << 20, (8 << 20) + 1024, 31 << 20, 300 << 20] {
+            let options = Ext4Options { free_bytes, block_size, ..options() };
+            let image = write(&Tree::new(), &options);
+            let free = image.stats.free_blocks * block_size.bytes();
+            assert!((free_bytes..=free_bytes + (1 << 20)).contains(&free), "{free_bytes}: {free}");
+        }
+    }
+}
+
+#[test]
+fn what_a_small_block_has_no_room_for() {
+    let refuse = |tree: &Tree| {
+        let options = Ext4Options { block_size: BlockSize::Kib1, ..options() };
+        write_ext4(tree, &options, &mut Cursor::new(Vec::new()), 0).unwrap_err()
+    };
+    let mut tree = Tree::new();
+    tree.put_symlink("link", &"t".repeat(1024), meta(0)).unwrap();
+    let error = refuse(&tree);
+    assert!(matches!(&error, ImageError::SymlinkTooLong { max: 1023, .. }), "{error}");
+    let mut tree = Tree::new();
+    tree.put_file("f", "", meta(0o644)).unwrap();
+    tree.set_xattr("f", "user.x", noise(0, 1100)).unwrap();
+    assert!(matches!(refuse(&tree), ImageError::XattrSpace(path) if path == "f"));
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn trees_survive(ops in trees::ops(), huge_page_files: bool) {
+    fn trees_survive(ops in trees::ops(), huge_page_files: bool, small in 0..3_usize) {
         let tree = trees::random(&ops, true);
-        let image = Image::write(&tree, &Ext4Options { huge_page_files, ..options() });
+        let block_size = [BlockSize::Kib4, BlockSize::Kib1, BlockSize::Kib2][small];
+        let options = Ext4Options { block_size, huge_page_files, ..options() };
+        let image = Image::write(&tree, &options);
         image.fsck();
         image.holds(&tree);
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use image::{Ext4Options, Ext4Stats, write_ext4};
+use image::{BlockSize, Ext4Options, Ext4Stats, write_ext4};
 use rootfs::{Kind, Tree};
 
 /// An image in a temporary file.
@@ -19,6 +19,7 @@ pub struct Image {
 /// Plain options.
 pub fn options() -> Ext4Options {
     Ext4Options {
+        block_size: BlockSize::Kib4,
         label: "guest".to_owned(),
         uuid: [1; 16],
         hash_seed: [2; 16],
