@@ -7,15 +7,15 @@ use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::inputs::{self, Inputs};
 use crate::lock::{LockPlace, Open, Policy};
-use crate::manifest::{Artifact, Manifest};
+use crate::manifest::Manifest;
 use crate::mirrors::{self, MirrorChoice, Mirrors};
-use crate::output::{Partial, digest_file, publish};
-use crate::provenance;
+use crate::output::digest_file;
 use crate::reasons::Reasons;
-use crate::sbom::{self, PackageKind};
+use crate::release::{Origins, Release};
+use crate::sbom;
 use crate::write::write_artifact;
 use artifact_store::{Progress, Store, without_password};
-use recipe::{Form, FormChoice, Init, Recipe, RepositorySource, Selection, Type};
+use recipe::{Choice, Form, FormChoice, Init, Recipe, Selection, Type};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
@@ -93,13 +93,9 @@ pub fn build(
     progress: &dyn Progress,
 ) -> Result<Built, BuildError> {
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
-    let mut selection = folder.recipe.select(
-        request.r#type,
-        request.init,
-        request.variant,
-        request.architecture,
-    )?;
-    selection.form = folder.recipe.form(selection.r#type, request.form)?;
+    let BuildRequest { r#type, init, variant, form, .. } = *request;
+    let choice = Choice { r#type, init, variant, form };
+    let selection = folder.recipe.choose(&choice, request.architecture)?;
     let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     let policy = Policy::of(request.update, request.locked);
@@ -134,33 +130,15 @@ pub fn build(
     let contents = Contents::of(&tree);
     reasons.say("write", "runs, as the tree was assembled anew");
 
-    let (mut whole, file) = Partial::create(&artifact)?;
     let packages = chosen.records();
     let identity = inputs::identity(&folder, &selection, &packages, request.agent);
-    let verity =
+    let (release, written, verity) = Release::write(&artifact, |file| {
         write_artifact(&tree, &folder.recipe, &selection.form, identity, request.verity, file)
-            .map_err(|error| match error {
-                image::ImageError::Write(source) => {
-                    BuildError::output("writing", &artifact, source)
-                }
-                source => BuildError::Write { path: artifact.clone(), source },
-            })?;
-    reasons.say("describe", "runs, as the artifact was written anew");
-    let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
-        action: "reading",
-        path: artifact.clone(),
-        source,
     })?;
+    reasons.say("describe", "runs, as the artifact was written anew");
     let manifest = Manifest {
         format: 1,
-        artifact: Artifact {
-            file: artifact
-                .file_name()
-                .map(|n| n.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            size,
-            sha256: hex::encode(sha256),
-        },
+        artifact: written,
         distro: folder.recipe.name.clone(),
         version: folder.recipe.version.clone(),
         r#type: selection.r#type,
@@ -182,23 +160,9 @@ pub fn build(
         mirror: chosen.mirror_record(&mirrors, &blobs),
         packages,
     };
-    let mut text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
-    text.push(b'\n');
-    let kind = match &folder.recipe.repository {
-        RepositorySource::Apt(_) => PackageKind::Deb,
-        RepositorySource::Apk(_) => PackageKind::Apk,
-        RepositorySource::Rpm(_) => PackageKind::Rpm,
-    };
-    let materials = provenance::materials(&folder, &lock, request.versions);
-    let mut companions = Vec::new();
-    for (ending, bytes) in
-        sbom::companions(&manifest, &contents, kind, &materials, request.cyclonedx)
-    {
-        companions.push(Partial::of_bytes(&with_suffix(&artifact, ending), &bytes)?);
-    }
-    let mut described = Partial::of_bytes(&manifest_file, &text)?;
-    let stale = [with_suffix(&artifact, sbom::CYCLONEDX)];
-    publish(&mut whole, &mut companions, &mut described, &stale)?;
+    let (versions, cyclonedx) = (request.versions, request.cyclonedx);
+    let origins = Origins { folder: &folder, lock: &lock, versions, cyclonedx };
+    let manifest_file = release.publish(&manifest, &contents, &origins)?;
     reasons.remember(&inputs);
     reasons.say("publish", "every file of it is whole and took its name");
     Ok(Built { artifact, manifest_file, manifest, unchanged: false })

@@ -8,13 +8,14 @@ use crate::build::{Agent, announce, with_suffix};
 use crate::chosen::Chosen;
 use crate::contents::Contents;
 use crate::error::BuildError;
-use crate::explain::CONTENTS;
 use crate::folder::RecipeFolder;
 use crate::inputs::{self, Inputs};
 use crate::lock::{LockPlace, Open, Policy};
 use crate::manifest::{Artifact, MirrorRecord, PackageRecord};
 use crate::mirrors::{self, MirrorChoice};
-use crate::output::{Partial, digest_file, publish};
+use crate::output::digest_file;
+use crate::release::{Origins, Release};
+use crate::sbom;
 use crate::write::uuid;
 use artifact_store::{Progress, Store};
 use image::{DiskOptions, ErofsCompression, ErofsOptions, ImageError, VerityTree};
@@ -47,6 +48,11 @@ pub struct ExtensionRequest<'a> {
     pub update: bool,
     /// Whether a missing lock is an error.
     pub locked: bool,
+    /// Text of the versions database, where the caller used one; named in the
+    /// provenance.
+    pub versions: Option<&'a [u8]>,
+    /// Whether a CycloneDX bill of materials is written beside the SPDX one.
+    pub cyclonedx: bool,
 }
 
 /// `kata-extension-<name>-<distro>-<version>.img.manifest.json`: what a runtime has
@@ -135,8 +141,9 @@ pub fn build_extension(
     let file = format!("kata-extension-{name}-{}-{}.img", recipe.name, recipe.version);
     let artifact = request.out.join(&file);
     let manifest_file = with_suffix(&artifact, ".manifest.json");
+    let stands = |ending: &&str| with_suffix(&artifact, ending).is_file();
     if !request.update
-        && with_suffix(&artifact, CONTENTS).is_file()
+        && sbom::endings(request.cyclonedx).iter().all(stands)
         && let Some(manifest) = unchanged(&artifact, &inputs)
     {
         return Ok(BuiltExtension { artifact, manifest_file, manifest, unchanged: true });
@@ -148,24 +155,13 @@ pub fn build_extension(
 
     let packages = chosen.records();
     let identity = inputs::identity(&folder, &selection, &packages, &Agent::default());
-    let (mut whole, mut image) = Partial::create(&artifact)?;
-    let verity =
-        write(&tree, name, recipe.source_date_epoch, &identity, &mut image).map_err(|error| {
-            match error {
-                ImageError::Write(source) => BuildError::output("writing", &artifact, source),
-                source => BuildError::Write { path: artifact.clone(), source },
-            }
-        })?;
-    drop(image);
-    let (sha256, size) = digest_file(whole.path()).map_err(|source| BuildError::Io {
-        action: "reading",
-        path: artifact.clone(),
-        source,
+    let (release, written, verity) = Release::write(&artifact, |mut image| {
+        write(&tree, name, recipe.source_date_epoch, &identity, &mut image)
     })?;
     let parameters = verity.parameters();
     let manifest = ExtensionManifest {
         format: 1,
-        artifact: Artifact { file, size, sha256: hex::encode(sha256) },
+        artifact: written,
         extension: name.to_owned(),
         serial: format!("extension-{name}"),
         root_hash: hex::encode(verity.root_hash),
@@ -181,12 +177,9 @@ pub fn build_extension(
         mirror: chosen.mirror_record(&mirrors, &blobs),
         packages,
     };
-    let mut text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
-    text.push(b'\n');
-    let contents = Contents::of(&tree).to_json();
-    let mut companions = [Partial::of_bytes(&with_suffix(&artifact, CONTENTS), &contents)?];
-    let mut described = Partial::of_bytes(&manifest_file, &text)?;
-    publish(&mut whole, &mut companions, &mut described, &[])?;
+    let (versions, cyclonedx) = (request.versions, request.cyclonedx);
+    let origins = Origins { folder: &folder, lock: &lock, versions, cyclonedx };
+    let manifest_file = release.publish(&manifest, &Contents::of(&tree), &origins)?;
     Ok(BuiltExtension { artifact, manifest_file, manifest, unchanged: false })
 }
 

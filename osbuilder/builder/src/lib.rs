@@ -26,6 +26,7 @@ mod output;
 mod packages;
 pub mod provenance;
 mod reasons;
+mod release;
 mod rpm_source;
 pub mod sbom;
 mod stock;

@@ -5,11 +5,11 @@
 //! a second build of the same inputs gives the same statement. It is not
 //! signed: whoever publishes the artifact signs it.
 //!
-//! For whoever builds: `statement(&manifest, &materials(&folder, &lock, versions))`.
+//! For whoever builds: `statement(&described, &materials(&folder, &lock, versions))`.
 
 use crate::folder::RecipeFolder;
-use crate::manifest::{Manifest, PackageRecord};
-use crate::sbom::url;
+use crate::manifest::{MirrorRecord, PackageRecord};
+use crate::sbom::{Described, url};
 use recipe::Lock;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -59,49 +59,41 @@ pub fn materials(folder: &RecipeFolder, lock: &Lock, versions: Option<&[u8]>) ->
 
 /// The bytes of `<artifact>.provenance.json`.
 #[must_use]
-pub fn statement(manifest: &Manifest, materials: &[Material]) -> Vec<u8> {
+pub fn statement(described: &Described<'_>, materials: &[Material]) -> Vec<u8> {
     let mut resolved: Vec<Value> =
         materials.iter().map(|m| dependency(&m.name, &[("sha256", &m.sha256)])).collect();
     resolved.push(dependency("osbuilder/sources", &[("sha256", env!("OSBUILDER_SOURCES"))]));
-    resolved.push(dependency("kata-agent", &[("sha256", &manifest.agent_sha256)]));
-    let mut index = dependency("package-index", &[("sha256", &manifest.mirror.index_sha256)]);
-    if manifest.mirror.url.starts_with("http") {
-        index["uri"] = json!(manifest.mirror.url);
+    let agent = described.agent.iter();
+    resolved.extend(agent.map(|agent| dependency("kata-agent", &[("sha256", agent.sha256)])));
+    let mirror = described.mirror;
+    let mut index = dependency("package-index", &[("sha256", &mirror.index_sha256)]);
+    if mirror.url.starts_with("http") {
+        index["uri"] = json!(mirror.url);
     }
     index["annotations"] = json!({
-        "description": manifest.mirror.description,
-        "signed-by": manifest.mirror.signed_by,
+        "description": mirror.description,
+        "signed-by": mirror.signed_by,
     });
     resolved.push(index);
-    resolved.extend(manifest.packages.iter().map(|record| package(manifest, record)));
+    resolved.extend(described.packages.iter().map(|record| package(mirror, record)));
     let document = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{
-            "name": manifest.artifact.file,
-            "digest": {"sha256": manifest.artifact.sha256},
+            "name": described.artifact.file,
+            "digest": {"sha256": described.artifact.sha256},
         }],
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {
-                    "distro": manifest.distro,
-                    "version": manifest.version,
-                    "type": manifest.r#type,
-                    "init": manifest.init,
-                    "variant": manifest.variant,
-                    "verity": manifest.verity.is_some(),
-                    "architecture": manifest.architecture,
-                    "filesystem": manifest.filesystem,
-                    "compression": manifest.compression,
-                },
+                "externalParameters": described.parameters,
                 "internalParameters": {
-                    "source-date-epoch": manifest.source_date_epoch,
+                    "source-date-epoch": described.source_date_epoch,
                 },
                 "resolvedDependencies": resolved,
             },
             "runDetails": {
-                "builder": {"id": BUILDER, "version": {"osbuilder": manifest.osbuilder}},
+                "builder": {"id": BUILDER, "version": {"osbuilder": described.osbuilder}},
             },
         },
     });
@@ -117,7 +109,7 @@ fn dependency(name: &str, digests: &[(&str, &str)]) -> Value {
 /// A package with the digest that the signed index proves it by. An apk index
 /// gives SHA-1 of the control segment, which is no digest of the whole file and
 /// so goes by a name of its own.
-fn package(manifest: &Manifest, record: &PackageRecord) -> Value {
+fn package(mirror: &MirrorRecord, record: &PackageRecord) -> Value {
     let (kind, digest) = record.identity.split_once(':').unwrap_or(("", &record.identity));
     let kind = match kind {
         "apk-control-sha1" => "apkControlSha1",
@@ -125,7 +117,7 @@ fn package(manifest: &Manifest, record: &PackageRecord) -> Value {
     };
     let name = format!("{} {} {}", record.name, record.version, record.architecture);
     let mut value = dependency(&name, &[(kind, digest)]);
-    if let Some(url) = url(manifest, record) {
+    if let Some(url) = url(mirror, record) {
         value["uri"] = json!(url);
     }
     value

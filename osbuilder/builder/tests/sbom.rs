@@ -21,7 +21,7 @@ fn check(bytes: &[u8], expected: &Expect) {
 }
 
 fn subject<'a>(manifest: &'a Manifest, contents: &'a Contents) -> Subject<'a> {
-    Subject { manifest, contents: Some(contents), kind: PackageKind::Deb }
+    Subject { described: manifest.into(), contents: Some(contents), kind: PackageKind::Deb }
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn cyclonedx_has_the_tree_of_dependencies() {
 #[test]
 fn provenance_names_every_input_with_its_digest() {
     let materials = [Material::new("recipes/toy/recipe.yaml", b"name: toy\n")];
-    let statement = String::from_utf8(statement(&manifest(), &materials)).unwrap();
+    let statement = String::from_utf8(statement(&(&manifest()).into(), &materials)).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&statement).unwrap();
     let resolved = json["predicate"]["buildDefinition"]["resolvedDependencies"].take();
     let names: Vec<String> = resolved
@@ -477,10 +477,11 @@ fn an_apk_is_known_by_its_control_segment() {
     manifest.packages.truncate(1);
     manifest.packages[0].identity = "apk-control-sha1:00ff".into();
     manifest.mirror.url = "file:///somewhere".into();
-    let text = String::from_utf8(statement(&manifest, &[])).unwrap();
+    let text = String::from_utf8(statement(&(&manifest).into(), &[])).unwrap();
     assert!(text.contains("\"apkControlSha1\": \"00ff\""), "{text}");
     assert!(!text.contains("file:///"), "{text}");
-    let bill = spdx(&Subject { manifest: &manifest, contents: None, kind: PackageKind::Apk });
+    let bill =
+        spdx(&Subject { described: (&manifest).into(), contents: None, kind: PackageKind::Apk });
     let bill: serde_json::Value = serde_json::from_slice(&bill).unwrap();
     assert_eq!(bill["packages"][2]["downloadLocation"], "NOASSERTION");
     assert!(bill["packages"][2].get("checksums").is_none());
@@ -622,13 +623,13 @@ fn what_is_written_beside_an_artifact_is_read_again() {
     let artifact = folder.path().join(&manifest.artifact.file);
     let path = |ending: &str| format!("{}{ending}", artifact.display());
     let mut endings = Vec::new();
-    for (ending, bytes) in companions(&manifest, &contents, PackageKind::Deb, &[], true) {
+    for (ending, bytes) in companions((&manifest).into(), &contents, PackageKind::Deb, &[], true) {
         serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
         std::fs::write(path(ending), bytes).unwrap();
         endings.push(ending);
     }
     assert_eq!(endings, [".contents.json", ".spdx.json", ".provenance.json", ".cdx.json"]);
-    assert_eq!(companions(&manifest, &contents, PackageKind::Deb, &[], false).len(), 3);
+    assert_eq!(companions((&manifest).into(), &contents, PackageKind::Deb, &[], false).len(), 3);
     std::fs::write(path(".manifest.json"), serde_json::to_vec(&manifest).unwrap()).unwrap();
     let beside = Beside::read(&artifact).unwrap();
     assert_eq!((beside.manifest, beside.contents), (manifest, Some(contents)));

@@ -86,9 +86,12 @@ fn bills_are_valid_by_the_public_schemas() {
     let contents = Contents::of(&tree());
     check(
         &validators,
-        &Subject { manifest: &toy, contents: Some(&contents), kind: PackageKind::Deb },
+        &Subject { described: (&toy).into(), contents: Some(&contents), kind: PackageKind::Deb },
     );
-    check(&validators, &Subject { manifest: &toy, contents: None, kind: PackageKind::Rpm });
+    check(
+        &validators,
+        &Subject { described: (&toy).into(), contents: None, kind: PackageKind::Rpm },
+    );
 
     // Everything at its oddest: an apk without SHA-256, licences in the distro's
     // own words, a local mirror, names that no identifier may hold.
@@ -106,7 +109,7 @@ fn bills_are_valid_by_the_public_schemas() {
     assert_eq!(contents.privileged.len(), 3);
     check(
         &validators,
-        &Subject { manifest: &toy, contents: Some(&contents), kind: PackageKind::Apk },
+        &Subject { described: (&toy).into(), contents: Some(&contents), kind: PackageKind::Apk },
     );
 }
 
@@ -114,7 +117,7 @@ fn bills_are_valid_by_the_public_schemas() {
 fn the_validators_do_refuse() {
     let validators = validators();
     let toy = manifest();
-    let subject = Subject { manifest: &toy, contents: None, kind: PackageKind::Deb };
+    let subject = Subject { described: (&toy).into(), contents: None, kind: PackageKind::Deb };
     let broken = |bill: Vec<u8>, from: &str, to: &str| {
         let text = String::from_utf8(bill).unwrap();
         assert!(text.contains(from), "{text}");

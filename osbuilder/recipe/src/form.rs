@@ -2,7 +2,7 @@
 //! What a recipe says of it, what a caller may say in its place, and what comes
 //! out of both.
 
-use crate::recipe::{Recipe, SelectionError, Type};
+use crate::recipe::{Init, Recipe, Selection, SelectionError, Type};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -132,7 +132,8 @@ impl ImageSettings {
             Some("`block-size` is for ext4: an erofs has blocks of 4096 bytes".into())
         } else if self.dax_header && self.block_size != PAGE {
             Some(
-                "`block-size` must be 4096 where there is a `dax-header`: DAX maps whole pages".into(),
+                "`block-size` must be 4096 where there is a `dax-header`: DAX maps whole pages"
+                    .into(),
             )
         } else if !Compression::OF_EROFS.contains(&compression) {
             Some(format!("`{compression}` is no compression of erofs: none, lz4 or lz4hc"))
@@ -174,6 +175,20 @@ pub struct FormChoice {
     pub filesystem: Option<Filesystem>,
     /// Compression of an initrd, or of an image's erofs.
     pub compression: Option<Compression>,
+}
+
+/// Which of a recipe's guests a caller means; what is not said is the recipe's
+/// usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// Initrd, image or tar.
+    pub r#type: Option<Type>,
+    /// PID 1.
+    pub init: Option<Init>,
+    /// Variant of the recipe.
+    pub variant: Option<&'a str>,
+    /// File system and compression.
+    pub form: FormChoice,
 }
 
 /// The form of one artifact.
@@ -229,6 +244,21 @@ impl ImageForm {
 }
 
 impl Recipe {
+    /// What the recipe says for the chosen guest.
+    ///
+    /// # Errors
+    /// When the recipe has no such guest.
+    pub fn choose(
+        &self,
+        choice: &Choice<'_>,
+        architecture: &str,
+    ) -> Result<Selection, SelectionError> {
+        let mut selection =
+            self.select(choice.r#type, choice.init, choice.variant, architecture)?;
+        selection.form = self.form(selection.r#type, choice.form)?;
+        Ok(selection)
+    }
+
     /// The form of an artifact of this type.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ mod yaml;
 
 pub use draft::Draft;
 pub use form::{
-    Compression, ErofsSettings, Filesystem, Form, FormChoice, ImageForm, ImageSettings,
+    Choice, Compression, ErofsSettings, Filesystem, Form, FormChoice, ImageForm, ImageSettings,
     InitrdSettings,
 };
 pub use layer::{DeviceType, Layer, Ownership, TextSource};

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::Flags;
+use crate::flags::{Flags, Sbom};
 use crate::progress::Bars;
 use crate::project::Project;
 use crate::supply::Supply;
@@ -28,6 +28,9 @@ pub(crate) struct BuildExtension {
     /// Make no lock: a missing one is an error.
     #[arg(long)]
     locked: bool,
+    /// A further bill of materials beside the SPDX one.
+    #[arg(long, value_enum)]
+    sbom: Option<Sbom>,
     /// Where image and manifest go.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -51,6 +54,8 @@ pub(crate) fn run(
         locks: locks.as_deref(),
         update: args.update,
         locked: args.locked,
+        versions: Some(project.versions_text.as_bytes()),
+        cyclonedx: args.sbom == Some(Sbom::Cyclonedx),
     };
     let store = args.supply.store(project)?;
     let built = osbuilder::build_extension(&request, &store, &Bars::new(flags.quiet))?;

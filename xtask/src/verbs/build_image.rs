@@ -7,7 +7,7 @@ use crate::progress::Bars;
 use crate::project::Project;
 use crate::verbs::build_agent;
 use osbuilder::{BuildRequest, Built};
-use recipe::{Filesystem, FormChoice, Init, Type};
+use recipe::{Choice, Filesystem, FormChoice, Init, Type};
 use std::time::Instant;
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &BuildImage) -> Result<Outcome, Failure> {
@@ -48,11 +48,8 @@ pub(crate) fn build(project: &Project, quiet: bool, args: &BuildImage) -> Result
     let folder = osbuilder::RecipeFolder::load(&project.recipes(), distro)?;
     let (kind, init) = (args.kind.map(Into::into), args.init.map(Into::into));
     let form = args.form.into();
-    folder
-        .recipe
-        .select(kind, init, args.variant.as_deref(), &args.arch)
-        .and_then(|selection| folder.recipe.form(selection.r#type, form))
-        .map_err(Failure::input)?;
+    let choice = Choice { r#type: kind, init, variant: args.variant.as_deref(), form };
+    folder.recipe.choose(&choice, &args.arch).map_err(Failure::input)?;
     let agent = match &args.agent {
         Some(path) => build_agent::given(path, &args.arch, args.agent_version.as_deref())?,
         None => build_agent::build(project, &args.arch)?,

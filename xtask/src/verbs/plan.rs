@@ -25,9 +25,7 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Plan) -> Result<Outco
         &PlanRequest {
             recipes: &project.recipes(),
             distro,
-            r#type: guest.kind.map(Into::into),
-            init: guest.init.map(Into::into),
-            variant: guest.variant.as_deref(),
+            choice: guest.choice(),
             architecture: &guest.arch,
             mirrors: args.supply.mirrors(project, distro),
             locks: args.supply.locks().as_deref(),

@@ -4,10 +4,10 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{Flags, InitKind, Kind};
+use crate::flags::{Flags, FormFlags, InitKind, Kind};
 use crate::project::Project;
 use clap::Args;
-use recipe::Recipe;
+use recipe::{Choice, Recipe};
 use std::path::PathBuf;
 
 /// Which guest is meant, in the words of build-image.
@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     /// Variant of the recipe (`debug`).
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
+    #[command(flatten)]
+    pub(crate) form: FormFlags,
     /// Architecture of the guest.
     #[arg(long, default_value = std::env::consts::ARCH)]
     pub(crate) arch: String,
@@ -45,12 +47,22 @@ impl Guest {
         self.out.clone().unwrap_or_else(|| project.out(&self.arch))
     }
 
+    /// The same in the recipe's words.
+    pub(crate) fn choice(&self) -> Choice<'_> {
+        Choice {
+            r#type: self.kind.map(Into::into),
+            init: self.init.map(Into::into),
+            variant: self.variant.as_deref(),
+            form: self.form.into(),
+        }
+    }
+
     /// Where its artifact is, if it was built.
     pub(crate) fn artifact(&self, project: &Project) -> Result<PathBuf, Failure> {
         Ok(osbuilder::explain::artifact_path(
             &project.recipes(),
             self.distro(project),
-            (self.kind.map(Into::into), self.init.map(Into::into), self.variant.as_deref()),
+            &self.choice(),
             &self.arch,
             &self.folder(project),
         )?)
@@ -69,15 +81,7 @@ pub(crate) struct Show {
 pub(crate) fn run(project: &Project, _flags: &Flags, args: &Show) -> Result<Outcome, Failure> {
     let guest = &args.guest;
     let folder = osbuilder::RecipeFolder::load(&project.recipes(), guest.distro(project))?;
-    let selection = folder
-        .recipe
-        .select(
-            guest.kind.map(Into::into),
-            guest.init.map(Into::into),
-            guest.variant.as_deref(),
-            &guest.arch,
-        )
-        .map_err(Failure::input)?;
+    let selection = folder.recipe.choose(&guest.choice(), &guest.arch).map_err(Failure::input)?;
     let json = if args.all {
         serde_json::to_value::<&Recipe>(&folder.recipe)?
     } else {

@@ -81,6 +81,34 @@ fn an_image_with_its_digests_and_what_a_runtime_is_told() {
         /usr/lib
         /usr/lib/library.so"#]]
     .assert_eq(&paths.join("\n"));
+    // Bills and provenance as beside a guest, without an agent in them.
+    let sha256 = &manifest["artifact"]["sha256"];
+    let bill = read("spdx.json");
+    let named: Vec<&str> = bill["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| package["name"].as_str().unwrap())
+        .collect();
+    assert!(named.contains(&"tool") && !named.contains(&"kata-agent"), "{named:?}");
+    let provenance = read("provenance.json");
+    assert_eq!(&provenance["subject"][0]["digest"]["sha256"], sha256);
+    let told = &provenance["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!(told["extension"], "tools");
+}
+
+#[test]
+fn a_cyclonedx_bill_on_demand() {
+    let fixture = fixture();
+    let mut command = command(&fixture, "tools");
+    command.args(["--sbom", "cyclonedx"]);
+    let ran = fixture.run_command(command);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let bill: Value =
+        serde_json::from_slice(&fixture.artifact(&format!("{IMAGE}.cdx.json"))).unwrap();
+    let properties = bill["metadata"]["component"]["properties"].as_array().unwrap();
+    let extension = properties.iter().find(|p| p["name"] == "osbuilder:extension").unwrap();
+    assert_eq!(extension["value"], "tools");
 }
 
 #[test]

@@ -33,9 +33,41 @@ fn all_forms_stand_side_by_side() {
     fixture.build(&["--type", "initrd", "--compression", "lz4"]);
     let initrd = fixture.artifact("kata-fixture-1-lz4.initrd");
     assert_eq!(initrd[..4], 0x184c_2102_u32.to_le_bytes());
+    // The explaining verbs find each by the same words.
+    for (words, name) in
+        [(&erofs[..], "kata-fixture-1-erofs.img"), (&lz4[..], "kata-fixture-1-erofs-lz4.img")]
+    {
+        let mut command = fixture.bare();
+        command.args(["--json", "--quiet", "plan", "--distro", "fixture", "--out"]);
+        command.arg(fixture.path("out")).args(words);
+        for url in &fixture.mirrors {
+            command.args(["--mirror", url]);
+        }
+        let ran = fixture.run_command(command);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        let plan: Value = serde_json::from_slice(&ran.document).unwrap();
+        assert!(plan["artifact"].as_str().unwrap().ends_with(name), "{}", plan["artifact"]);
+        assert_eq!(plan["exists"], true);
+    }
     for words in [&erofs[..], &lz4[..], &["--type", "tar"]] {
         assert_eq!(fixture.build(words)["unchanged"], true);
     }
+}
+
+#[test]
+fn an_ext4_in_small_blocks() {
+    let fixture = Fixture::new();
+    fixture.edit_recipe(
+        "  free-space-mib: 1",
+        "  free-space-mib: 1\n  dax-header: false\n  block-size: 1024",
+    );
+    fixture.build(&["--type", "image"]);
+    let image = fixture.artifact("kata-fixture-1.img");
+    // The superblock lies behind the table at 1 MiB and 1024 bytes of it.
+    let superblock = &image[(1 << 20) + 1024..][..1024];
+    let word = |at: usize| u32::from_le_bytes(superblock[at..at + 4].try_into().unwrap());
+    // First block, and the exponent of the block size.
+    assert_eq!((word(20), word(24)), (1, 0));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::contents::{Contents, ContentsError};
 use crate::error::BuildError;
 use crate::folder::RecipeFolder;
 use crate::manifest::Manifest;
-use recipe::{Init, Type};
+use recipe::Choice;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -100,12 +100,12 @@ pub fn contents(path: &Path) -> Result<Option<Contents>, BesideError> {
 pub fn artifact_path(
     recipes: &Path,
     distro: &str,
-    (kind, init, variant): (Option<Type>, Option<Init>, Option<&str>),
+    choice: &Choice<'_>,
     architecture: &str,
     out: &Path,
 ) -> Result<PathBuf, BuildError> {
     let folder = RecipeFolder::load(recipes, distro)?;
-    let selection = folder.recipe.select(kind, init, variant, architecture)?;
+    let selection = folder.recipe.choose(choice, architecture)?;
     Ok(out.join(file_name(&folder.recipe, &selection)))
 }
 

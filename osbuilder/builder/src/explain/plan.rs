@@ -15,7 +15,7 @@ use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::mirrors::{self, MirrorChoice};
 use artifact_store::{Progress, Silent, Store};
 use rayon::prelude::*;
-use recipe::{Init, Selection, Type};
+use recipe::{Choice, Selection};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,12 +27,8 @@ pub struct PlanRequest<'a> {
     pub recipes: &'a Path,
     /// The recipe's name.
     pub distro: &'a str,
-    /// Initrd or image; the recipe's default where `None`.
-    pub r#type: Option<Type>,
-    /// PID 1; the recipe's default for the type where `None`.
-    pub init: Option<Init>,
-    /// Variant of the recipe, if any.
-    pub variant: Option<&'a str>,
+    /// Which guest of the recipe.
+    pub choice: Choice<'a>,
     /// Our name of the architecture.
     pub architecture: &'a str,
     /// Mirrors and keys.
@@ -87,12 +83,7 @@ pub fn plan(
     progress: &dyn Progress,
 ) -> Result<Plan, BuildError> {
     let folder = RecipeFolder::load(request.recipes, request.distro)?;
-    let selection = folder.recipe.select(
-        request.r#type,
-        request.init,
-        request.variant,
-        request.architecture,
-    )?;
+    let selection = folder.recipe.choose(&request.choice, request.architecture)?;
     let mirrors = mirrors::choose(&folder, request.architecture, &request.mirrors)?;
     let place = LockPlace::of(&folder, request.architecture, request.locks, &mirrors);
     let lock = match place.read(request.distro, request.architecture)? {

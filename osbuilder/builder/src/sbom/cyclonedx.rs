@@ -1,9 +1,9 @@
 //! CycloneDX 1.6 as JSON: the artifact is the component that the bill is
 //! about, packages and the agent are its components.
 
-use super::{Subject, bytes, purl, sha256, url};
+use super::{Described, Subject, bytes, purl, sha256, url};
 use crate::assemble::rfc3339;
-use crate::manifest::{Manifest, PackageRecord};
+use crate::manifest::PackageRecord;
 use serde_json::{Value, json};
 
 const ROOT: &str = "artifact";
@@ -12,22 +12,26 @@ const AGENT: &str = "agent";
 /// The bytes of `<artifact>.cdx.json`.
 #[must_use]
 pub fn cyclonedx(subject: &Subject<'_>) -> Vec<u8> {
-    let manifest = subject.manifest;
-    let artifact = &manifest.artifact;
-    let mut components = vec![json!({
-        "type": "application",
-        "bom-ref": AGENT,
-        "name": "kata-agent",
-        "version": manifest.agent_version,
-        "hashes": [hash(&manifest.agent_sha256)],
-        "licenses": [{"license": {"id": "Apache-2.0"}}],
-    })];
+    let described = &subject.described;
+    let artifact = described.artifact;
+    let mut components = Vec::new();
     let mut edges: Vec<(String, Vec<String>)> = Vec::new();
-    let mut direct = vec![AGENT.to_owned()];
-    for record in &manifest.packages {
+    let mut direct = Vec::new();
+    if let Some(agent) = &described.agent {
+        components.push(json!({
+            "type": "application",
+            "bom-ref": AGENT,
+            "name": "kata-agent",
+            "version": agent.version,
+            "hashes": [hash(agent.sha256)],
+            "licenses": [{"license": {"id": "Apache-2.0"}}],
+        }));
+        direct.push(AGENT.to_owned());
+    }
+    for record in described.packages {
         components.push(component(subject, record));
         let reference = reference(subject, record);
-        let needs = manifest.packages.iter().filter(|other| {
+        let needs = described.packages.iter().filter(|other| {
             other.needed_by.as_deref() == Some(record.name.as_str()) && other.name != record.name
         });
         if record.needed_by.is_none() {
@@ -45,17 +49,17 @@ pub fn cyclonedx(subject: &Subject<'_>) -> Vec<u8> {
         "serialNumber": format!("urn:uuid:{}", uuid(&artifact.sha256)),
         "version": 1,
         "metadata": {
-            "timestamp": rfc3339(manifest.source_date_epoch),
+            "timestamp": rfc3339(described.source_date_epoch),
             "tools": {"components": [{
                 "type": "application",
                 "name": "osbuilder",
-                "version": manifest.osbuilder,
+                "version": described.osbuilder,
             }]},
             "component": {
-                "type": "operating-system",
+                "type": if described.bootable { "operating-system" } else { "file" },
                 "bom-ref": ROOT,
                 "name": artifact.file,
-                "version": manifest.version,
+                "version": described.version,
                 "hashes": [hash(&artifact.sha256)],
                 "properties": properties(subject),
             },
@@ -66,14 +70,10 @@ pub fn cyclonedx(subject: &Subject<'_>) -> Vec<u8> {
 }
 
 fn properties(subject: &Subject<'_>) -> Vec<Value> {
-    let manifest = subject.manifest;
     let property =
         |name: &str, value: &str| json!({"name": format!("osbuilder:{name}"), "value": value});
-    let mut all = vec![
-        property("architecture", &manifest.architecture),
-        property("init", &manifest.init.to_string()),
-        property("type", &manifest.r#type.to_string()),
-    ];
+    let own = subject.described.properties.iter();
+    let mut all: Vec<Value> = own.map(|(name, value)| property(name, value)).collect();
     let privileged = subject.contents.into_iter().flat_map(|contents| &contents.privileged);
     all.extend(privileged.map(|path| property("privileged", path)));
     all
@@ -94,14 +94,14 @@ fn component(subject: &Subject<'_>, record: &PackageRecord) -> Value {
     if let Some(license) = &record.license {
         component["licenses"] = json!([{"license": {"name": license}}]);
     }
-    if let Some(url) = url(subject.manifest, record) {
+    if let Some(url) = url(subject.described.mirror, record) {
         component["externalReferences"] = json!([{"type": "distribution", "url": url}]);
     }
     component
 }
 
 fn reference(subject: &Subject<'_>, record: &PackageRecord) -> String {
-    let Manifest { distro, version, .. } = subject.manifest;
+    let Described { distro, version, .. } = subject.described;
     purl(subject.kind, distro, version, (&record.name, &record.version, &record.architecture))
 }
 

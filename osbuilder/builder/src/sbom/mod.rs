@@ -8,23 +8,25 @@
 //! artifact, the list of contents and the provenance included.
 
 mod cyclonedx;
+mod described;
 mod purl;
 mod spdx;
 
 pub use cyclonedx::cyclonedx;
+pub use described::{Described, DescribedAgent};
 pub use purl::{PackageKind, purl};
 pub use spdx::spdx;
 
 use crate::contents::Contents;
 use crate::explain::CONTENTS;
-use crate::manifest::{Manifest, PackageRecord};
+use crate::manifest::{MirrorRecord, PackageRecord};
 use crate::provenance::{Material, statement};
 
 /// What a bill is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Subject<'a> {
-    /// The artifact's manifest.
-    pub manifest: &'a Manifest,
+    /// The artifact as its manifest has it.
+    pub described: Described<'a>,
     /// What is in it; without, the bill lists no privileged files.
     pub contents: Option<&'a Contents>,
     /// Packaging system of its packages.
@@ -32,8 +34,8 @@ pub struct Subject<'a> {
 }
 
 /// Name of the program that makes the bills, with its version.
-fn tool(manifest: &Manifest) -> String {
-    format!("osbuilder-{}", manifest.osbuilder)
+fn tool(described: &Described<'_>) -> String {
+    format!("osbuilder-{}", described.osbuilder)
 }
 
 /// The digest of a package file, where the index gives one of SHA-256.
@@ -42,8 +44,8 @@ fn sha256(package: &PackageRecord) -> Option<&str> {
 }
 
 /// Where a package file came from.
-pub(crate) fn url(manifest: &Manifest, package: &PackageRecord) -> Option<String> {
-    let base = manifest.mirror.url.trim_end_matches('/');
+pub(crate) fn url(mirror: &MirrorRecord, package: &PackageRecord) -> Option<String> {
+    let base = mirror.url.trim_end_matches('/');
     let location = package.location.as_deref()?;
     // A mirror in a local folder is no place that others could download from.
     (base.starts_with("http://") || base.starts_with("https://"))
@@ -71,18 +73,16 @@ pub(crate) fn endings(with_cyclonedx: bool) -> &'static [&'static str] {
 /// contents, SPDX, provenance and, where asked for, CycloneDX.
 #[must_use]
 pub fn companions(
-    manifest: &Manifest,
+    described: Described<'_>,
     contents: &Contents,
     kind: PackageKind,
     materials: &[Material],
     with_cyclonedx: bool,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    let subject = Subject { manifest, contents: Some(contents), kind };
-    let mut files = vec![
-        (CONTENTS, contents.to_json()),
-        (SPDX, spdx(&subject)),
-        (PROVENANCE, statement(manifest, materials)),
-    ];
+    let provenance = statement(&described, materials);
+    let subject = Subject { described, contents: Some(contents), kind };
+    let mut files =
+        vec![(CONTENTS, contents.to_json()), (SPDX, spdx(&subject)), (PROVENANCE, provenance)];
     if with_cyclonedx {
         files.push((CYCLONEDX, cyclonedx(&subject)));
     }

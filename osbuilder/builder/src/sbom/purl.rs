@@ -3,6 +3,7 @@
 //! `pkg:deb/debian/bash@5.2.37-2%2Bb5?arch=amd64&distro=debian-trixie`. It must
 //! not know manifests or bills.
 
+use recipe::RepositorySource;
 use std::fmt::Write as _;
 
 /// Packaging system of a distro.
@@ -17,6 +18,16 @@ pub enum PackageKind {
 }
 
 impl PackageKind {
+    /// The kind of a recipe's packages.
+    #[must_use]
+    pub fn of(repository: &RepositorySource) -> Self {
+        match repository {
+            RepositorySource::Apt(_) => Self::Deb,
+            RepositorySource::Apk(_) => Self::Apk,
+            RepositorySource::Rpm(_) => Self::Rpm,
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Deb => "deb",

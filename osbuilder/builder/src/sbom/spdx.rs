@@ -2,10 +2,10 @@
 //! else; its namespace holds the artifact's digest, so that no two differ
 //! under one name.
 
-use super::{Subject, bytes, purl, sha256, tool, url};
+use super::{Described, DescribedAgent, Subject, bytes, purl, sha256, tool, url};
 use crate::assemble::rfc3339;
 use crate::contents::{Contents, Entry};
-use crate::manifest::{Manifest, PackageRecord};
+use crate::manifest::PackageRecord;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -19,13 +19,16 @@ const NAMESPACE: &str = "https://katacontainers.io/spdx";
 /// asks for, and the list of contents has the rest.
 #[must_use]
 pub fn spdx(subject: &Subject<'_>) -> Vec<u8> {
-    let manifest = subject.manifest;
-    let artifact = &manifest.artifact;
+    let described = &subject.described;
+    let artifact = described.artifact;
     let mut names = Identifiers::default();
-    let mut packages = vec![root(manifest), agent(manifest)];
-    let mut relations =
-        vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", ROOT), relation(ROOT, "CONTAINS", AGENT)];
-    for record in &manifest.packages {
+    let mut packages = vec![root(described)];
+    let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", ROOT)];
+    if let Some(inside) = &described.agent {
+        packages.push(agent(inside));
+        relations.push(relation(ROOT, "CONTAINS", AGENT));
+    }
+    for record in described.packages {
         let id = names.make(&format!("Package-{}-{}", record.name, record.architecture));
         packages.push(package(subject, record, &id));
         relations.push(relation(ROOT, "CONTAINS", &id));
@@ -49,8 +52,8 @@ pub fn spdx(subject: &Subject<'_>) -> Vec<u8> {
         "name": artifact.file,
         "documentNamespace": format!("{NAMESPACE}/{}-{}", artifact.file, artifact.sha256),
         "creationInfo": {
-            "created": rfc3339(manifest.source_date_epoch),
-            "creators": [format!("Tool: {}", tool(manifest))],
+            "created": rfc3339(described.source_date_epoch),
+            "creators": [format!("Tool: {}", tool(described))],
         },
         "packages": packages,
         "relationships": relations,
@@ -66,17 +69,18 @@ fn privileged(contents: &Contents) -> impl Iterator<Item = &Entry> {
     contents.entries.iter().filter(|entry| entry.is_privileged())
 }
 
-fn root(manifest: &Manifest) -> Value {
-    let artifact = &manifest.artifact;
+fn root(described: &Described<'_>) -> Value {
+    let artifact = described.artifact;
+    let purpose = if described.bootable { "OPERATING-SYSTEM" } else { "ARCHIVE" };
     json!({
         "SPDXID": ROOT,
         "name": artifact.file,
-        "versionInfo": manifest.version,
+        "versionInfo": described.version,
         "packageFileName": artifact.file,
         "supplier": "NOASSERTION",
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
-        "primaryPackagePurpose": "OPERATING-SYSTEM",
+        "primaryPackagePurpose": purpose,
         "checksums": [checksum(&artifact.sha256)],
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": "NOASSERTION",
@@ -84,16 +88,16 @@ fn root(manifest: &Manifest) -> Value {
     })
 }
 
-fn agent(manifest: &Manifest) -> Value {
+fn agent(inside: &DescribedAgent<'_>) -> Value {
     json!({
         "SPDXID": AGENT,
         "name": "kata-agent",
-        "versionInfo": manifest.agent_version,
+        "versionInfo": inside.version,
         "supplier": "NOASSERTION",
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
         "primaryPackagePurpose": "APPLICATION",
-        "checksums": [checksum(&manifest.agent_sha256)],
+        "checksums": [checksum(inside.sha256)],
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": "Apache-2.0",
         "copyrightText": "NOASSERTION",
@@ -101,16 +105,16 @@ fn agent(manifest: &Manifest) -> Value {
 }
 
 fn package(subject: &Subject<'_>, record: &PackageRecord, id: &str) -> Value {
-    let manifest = subject.manifest;
+    let described = &subject.described;
     let (name, version, architecture) = (&record.name, &record.version, &record.architecture);
     let locator =
-        purl(subject.kind, &manifest.distro, &manifest.version, (name, version, architecture));
+        purl(subject.kind, described.distro, described.version, (name, version, architecture));
     let mut package = json!({
         "SPDXID": id,
         "name": name,
         "versionInfo": version,
-        "supplier": format!("Organization: {}", manifest.distro),
-        "downloadLocation": url(manifest, record).unwrap_or_else(|| "NOASSERTION".to_owned()),
+        "supplier": format!("Organization: {}", described.distro),
+        "downloadLocation": url(described.mirror, record).unwrap_or_else(|| "NOASSERTION".to_owned()),
         "filesAnalyzed": false,
         "sourceInfo": format!("built from source package {}", record.source),
         "licenseConcluded": "NOASSERTION",

@@ -112,8 +112,7 @@ impl Layout {
         inodes: u64,
     ) -> Result<Self, ImageError> {
         let block = options.block_size;
-        let per_group =
-            inodes.div_ceil(groups).next_multiple_of(block.inodes().max(WHOLE_BYTE));
+        let per_group = inodes.div_ceil(groups).next_multiple_of(block.inodes().max(WHOLE_BYTE));
         let inodes_per_group = u32::try_from(per_group).map_err(|_| ImageError::TooLarge)?;
         let descriptor_blocks = (groups * DESCRIPTOR).div_ceil(block.bytes());
         let backup = 1 + descriptor_blocks;

@@ -70,11 +70,7 @@ struct Folder<'t> {
 }
 
 impl<'t> Nodes<'t> {
-    pub(super) fn of(
-        tree: &'t Tree,
-        block: BlockSize,
-        timestamp: i64,
-    ) -> Result<Self, ImageError> {
+    pub(super) fn of(tree: &'t Tree, block: BlockSize, timestamp: i64) -> Result<Self, ImageError> {
         let mut numbers: BTreeMap<InodeId, u32> = BTreeMap::new();
         let mut firsts: Vec<(u32, &str, InodeId)> = Vec::new();
         let mut folders: BTreeMap<&str, Folder<'t>> = BTreeMap::new();
