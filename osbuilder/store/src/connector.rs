@@ -21,6 +21,7 @@ use ureq::{Agent, Error};
 
 use crate::options::StoreOptions;
 use crate::proxy::Proxies;
+use crate::resolver::Remembering;
 
 /// The client with the store's patience and this process's proxies.
 pub(crate) fn agent(options: &StoreOptions, proxies: Proxies) -> Agent {
@@ -48,7 +49,7 @@ pub(crate) fn agent(options: &StoreOptions, proxies: Proxies) -> Agent {
         ().chain(ProxyConnector { proxies: Arc::clone(&proxies), tunnel })
             .chain(TcpConnector::default())
             .chain(RustlsConnector::default());
-    let resolver = ProxyResolver { proxies, direct: DefaultResolver::default() };
+    let resolver = ProxyResolver { proxies, direct: Remembering::new(DefaultResolver::default()) };
     Agent::with_parts(config(None), connector, resolver)
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn agent(options: &StoreOptions, proxies: Proxies) -> Agent {
 #[derive(Debug)]
 struct ProxyResolver {
     proxies: Arc<Proxies>,
-    direct: DefaultResolver,
+    direct: Remembering<DefaultResolver>,
 }
 
 impl Resolver for ProxyResolver {

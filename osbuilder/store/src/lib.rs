@@ -22,6 +22,7 @@ mod progress;
 mod proxy;
 mod record;
 mod request;
+mod resolver;
 mod store;
 mod transfer;
 mod upkeep;
