@@ -69,7 +69,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("fsck.erofs", "erofs-utils", "checks our erofs", &["ci"]),
     apt("skopeo", "skopeo", "reads our OCI layouts", &["ci"]),
     apt("umoci", "umoci", "unpacks our OCI images", &["ci"]),
-    apt("cpio", "cpio", "checks our initrds", &["ci"]),
+    apt("cpio", "cpio", "checks our initrds, and the peer to measure against", &["bench", "ci"]),
     apt("fakeroot", "fakeroot", "unpacks packages with their owners, to compare", &["ci"]),
     apt("rpm2cpio", "rpm2cpio", "checks how packages unpack", &["ci"]),
     apt("lz4", "lz4", "unpacks our initrds", &["ci"]),

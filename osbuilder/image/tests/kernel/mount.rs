@@ -80,13 +80,21 @@ fn the_kernel_unpacks_large_files() {
 
 #[test]
 fn the_kernel_finds_everything_in_blocks_of_every_size() {
-    let mut tree = trees::everything();
+    let mut tree = Tree::new();
+    for size in [0, 1, 1023, 1024, 1025, 4096, 4097, 100_000] {
+        tree.put_file(&format!("f{size}"), trees::chaos(9, size), facts::meta(0o4750)).unwrap();
+    }
+    tree.put_hard_link("again", "f1025").unwrap();
+    for length in [1, 59, 60, 1023] {
+        let target = "t".repeat(length);
+        tree.put_symlink(&format!("l{length}"), &target, facts::meta(0o777)).unwrap();
+    }
     tree.put_directory("lost+found", facts::meta(0o700)).unwrap();
-    tree.put_file("large", trees::chaos(8, 40_000_000), facts::meta(0o644)).unwrap();
+    tree.put_file("forty-megabytes", trees::chaos(8, 40_000_000), facts::meta(0o644)).unwrap();
     tree.put_file("attributed", trees::noise(3, 6000), facts::meta(0o644)).unwrap();
     tree.set_xattr("attributed", "user.long", trees::value(1, 700)).unwrap();
     for n in 0..3000 {
-        tree.put_file(&format!("many/entry-{n:05}"), "x", facts::meta(0o644)).unwrap();
+        tree.put_file(&format!("crowd/entry-{n:05}"), "x", facts::meta(0o644)).unwrap();
     }
     let expected = facts::of_tree(&tree);
     for block_size in [BlockSize::Kib1, BlockSize::Kib2, BlockSize::Kib4] {

@@ -2,7 +2,7 @@
 //! guests beside what others need for the same packages, in one run.
 
 use super::measure::{self, Cost, median};
-use super::peers::Peers;
+use super::peers::{self, Peers};
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::tools;
@@ -37,6 +37,7 @@ pub(super) fn run(project: &Project) -> Result<(String, Value), Failure> {
     let manifest = manifest(&artifact)?;
     if project.mirror_record("alpine").exists() {
         ours.all("alpine", "initrd", &mut rows)?;
+        ours.beside_cpio(&mut rows)?;
     } else {
         notes.push("alpine: no mirror is on record (`cargo xtask mirror alpine`)".to_owned());
     }
@@ -82,6 +83,29 @@ impl<'a> Ours<'a> {
             rows.push(Row { name: format!("{distro} {kind}, {word}"), cost, bytes });
         }
         Ok(artifact)
+    }
+
+    /// The last step of others' initrds, over the same files, beside a whole build
+    /// of ours with the same compression.
+    fn beside_cpio(&self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+        info!("cpio and gzip");
+        let out = self.folder.join("out-gzip");
+        let mut warm = Vec::new();
+        for _ in 0..RUNS {
+            let _ = fs::remove_dir_all(&out);
+            let mut build = self.build("alpine", "initrd", &out)?;
+            warm.push(measure::run(build.args(["--compression", "gzip"]))?);
+        }
+        let artifact = artifact(&out)?;
+        let cost = median(warm).context("no run")?;
+        let bytes = Some(fs::metadata(&artifact)?.len());
+        rows.push(Row { name: "alpine initrd, gzip, warm".into(), cost, bytes });
+        let peer = peers::CpioStep::unpacked(&artifact, &self.folder.join("cpio"))?;
+        let runs = (0..RUNS).map(|_| measure::run(&mut peer.command()));
+        let cost = median(runs.collect::<Result<_, _>>()?).context("no run")?;
+        let bytes = Some(fs::metadata(peer.out())?.len());
+        rows.push(Row { name: "find | cpio | gzip -9".into(), cost, bytes });
+        Ok(())
     }
 
     fn build(&self, distro: &str, kind: &str, out: &Path) -> anyhow::Result<Command> {

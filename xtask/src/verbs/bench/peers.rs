@@ -90,3 +90,32 @@ impl Peers {
         Ok(command)
     }
 }
+
+/// What others do last: a folder that is whole already becomes an initrd.
+pub(super) struct CpioStep {
+    folder: PathBuf,
+}
+
+impl CpioStep {
+    /// With the files of an initrd of ours that is compressed with gzip.
+    pub(super) fn unpacked(initrd: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let root = folder.join("root");
+        fs::create_dir_all(&root).context("no folder for the peer's files")?;
+        let mut unpack = Command::new("sh");
+        unpack.args(["-c", r#"gzip -dc "$initrd" | cpio --quiet -idm"#]);
+        measure::run(unpack.env("initrd", initrd).current_dir(&root))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Where its initrd is.
+    pub(super) fn out(&self) -> PathBuf {
+        self.folder.join("peer.initrd")
+    }
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"find . | cpio --quiet -H newc -o | gzip -9 > "$out""#]);
+        command.env("out", self.out()).current_dir(self.folder.join("root"));
+        command
+    }
+}
