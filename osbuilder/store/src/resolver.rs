@@ -28,11 +28,14 @@ struct Known {
     failed: Option<Instant>,
 }
 
+/// Scheme, which implies a port, and what a URL names.
+type Host = (String, Authority);
+
 /// Asks `inner` for each host at most once at a time and once in [`LIFETIME`].
 #[derive(Debug)]
 pub(crate) struct Remembering<R> {
     inner: R,
-    hosts: Mutex<HashMap<(String, Authority), Arc<Mutex<Known>>>>,
+    hosts: Mutex<HashMap<Host, Arc<Mutex<Known>>>>,
 }
 
 impl<R: Resolver> Remembering<R> {
