@@ -46,7 +46,7 @@ pub(super) fn canonical(version: &str) -> String {
         Some((epoch, rest)) if !rest.contains(':') && epoch.bytes().all(|b| b == b'0') => rest,
         _ => version,
     };
-    version.strip_suffix('-').unwrap_or(version).to_owned()
+    version.trim_end_matches('-').to_owned()
 }
 
 /// How many clauses it takes to say that the expression holds, or doesn't.
@@ -173,11 +173,12 @@ impl<'a> Parser<'a> {
         let op = comparison(operator).ok_or("it has an unknown comparison")?;
         self.rest = rest;
         self.blanks();
-        let version = self.name();
+        // `:` and `-` alone are an epoch and a release of nothing.
+        let version = canonical(self.name());
         if version.is_empty() {
             return Err("a comparison has no version");
         }
-        let constraint = Some((op, canonical(version)));
+        let constraint = Some((op, version));
         Ok(Expression::Relation(Relation { name: name.to_owned(), constraint }))
     }
 
@@ -232,6 +233,7 @@ mod tests {
             ("(a)", "a"),
             ("( a   >=1:2-3 and b<0:3 )", "(a >= 1:2-3 and b<0:3)"),
             ("(a >= 0:1 or b = 1-)", "(a >= 1 or b = 1)"),
+            ("(a >= 1-- or b)", "(a >= 1 or b)"),
             ("(android or orwell)", "(android or orwell)"),
         ];
         for (text, expected) in respelled {
@@ -249,6 +251,8 @@ mod tests {
             ("(a xor b)", "it has an unknown operator"),
             ("(a and )", "an operand is missing"),
             ("(a >= )", "a comparison has no version"),
+            ("(a < :)", "a comparison has no version"),
+            ("(a < 0:-)", "a comparison has no version"),
             ("(a <> 1)", "it has an unknown comparison"),
             ("(a) b", "something follows its end"),
         ];
