@@ -3,9 +3,11 @@
 
 pub mod config;
 pub mod console;
+pub mod device;
 pub mod extension;
 pub mod init;
 pub mod logger;
+pub mod network;
 pub mod os;
 pub mod panic;
 pub mod procfs;
@@ -15,6 +17,7 @@ pub mod rpc;
 pub mod run;
 pub mod sandbox;
 pub mod server;
+pub mod uevent;
 
 /// Version of the agent, as `Version` answers it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

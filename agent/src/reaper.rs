@@ -3,6 +3,7 @@
 //! report its status there. So there is one collector, and whoever starts a child
 //! starts it here and gets told.
 
+mod input;
 mod output;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,10 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use self::input::Input;
 use self::output::Output;
+
+pub use self::output::LARGEST as LARGEST_OUTPUT;
 
 /// Which processes are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,16 +161,43 @@ impl Reaper {
     ///
     /// When the program can't be started, or `TimedOut`.
     pub async fn run(&self, command: &mut Command, deadline: Duration) -> io::Result<Finished> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        self.finish(command, &[], deadline).await
+    }
+
+    /// As [`Reaper::run`], for a command that reads `input`. It need not read all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reaper::run`].
+    pub async fn feed(
+        &self,
+        command: &mut Command,
+        input: &[u8],
+        deadline: Duration,
+    ) -> io::Result<Finished> {
+        command.stdin(Stdio::piped());
+        self.finish(command, input, deadline).await
+    }
+
+    async fn finish(
+        &self,
+        command: &mut Command,
+        input: &[u8],
+        deadline: Duration,
+    ) -> io::Result<Finished> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
         let (mut child, mut ended) = self.spawn(command)?;
         let _group = self.group(child.id());
+        let mut stdin = Input::of(child.stdin.take(), input)?;
         let mut stdout = Output::of(child.stdout.take())?;
         let mut stderr = Output::of(child.stderr.take())?;
         let end = async {
             loop {
                 tokio::select! {
                     exit = &mut ended => break exit,
+                    () = stdin.write(), if stdin.is_open() => {}
                     () = stdout.read(), if stdout.is_open() => {}
                     () = stderr.read(), if stderr.is_open() => {}
                 }

@@ -13,11 +13,12 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Sources};
+use crate::device::Devices;
 use crate::os::{Linux, Os};
 use crate::reaper::{Reaper, Scope};
 use crate::sandbox::Paths;
 use crate::server::{Agent, Server, ServerError};
-use crate::{VERSION, console, extension, init, logger, panic};
+use crate::{VERSION, console, extension, init, logger, panic, uevent};
 
 const USAGE: &str = "usage: kata-agent [--version] [--help] [-c|--config FILE]";
 
@@ -160,7 +161,11 @@ async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), Ser
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
     console::start(config, &reaper);
-    let agent = Arc::new(Agent::new(os, reaper, Paths::default()));
+    let devices = Arc::new(Devices::new(Arc::clone(&os), config.hotplug_timeout));
+    if let Err(error) = uevent::start(Arc::clone(&os), Arc::clone(&devices)) {
+        log::warn!("new devices are found by looking alone: {error}");
+    }
+    let agent = Arc::new(Agent::new(os, reaper, Paths::default()).with_devices(devices));
     let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
     let why = tokio::select! {
         () = agent.wait_for_end() => "the sandbox has been destroyed",

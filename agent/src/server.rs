@@ -6,15 +6,20 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use kata_agent_api::{agent_ttrpc, health_ttrpc};
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::{Mutex, Notify};
 
+use crate::device::Devices;
 use crate::os::Os;
 use crate::reaper::Reaper;
 use crate::rpc::Service;
 use crate::sandbox::{Paths, Sandbox};
+
+/// How long a device may take to appear, where nobody says.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What all handlers share.
 pub struct Agent {
@@ -22,6 +27,8 @@ pub struct Agent {
     pub os: Arc<dyn Os>,
     /// Starts and collects processes.
     pub reaper: Arc<Reaper>,
+    /// Devices that the host plugs in.
+    pub devices: Arc<Devices>,
     /// Folders to work in.
     pub paths: Paths,
     /// The sandbox, once there is one.
@@ -35,15 +42,24 @@ impl Agent {
     /// An agent without a sandbox.
     #[must_use]
     pub fn new(os: Arc<dyn Os>, reaper: Arc<Reaper>, paths: Paths) -> Self {
+        let devices = Arc::new(Devices::new(Arc::clone(&os), PATIENCE));
         Self {
             os,
             reaper,
+            devices,
             paths,
             sandbox: Mutex::new(None),
             end: Notify::new(),
             ready_ns: OnceLock::new(),
             scrapes: AtomicU64::new(0),
         }
+    }
+
+    /// The same agent with other devices, or with more patience for them.
+    #[must_use]
+    pub fn with_devices(mut self, devices: Arc<Devices>) -> Self {
+        self.devices = devices;
+        self
     }
 
     /// Asks for the end of the agent.

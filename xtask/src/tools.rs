@@ -77,6 +77,8 @@ pub(crate) const TOOLS: &[Tool] = &[
     apt("taskset", "util-linux", "builds on one processor", &["repro", "ci"]),
     apt("faketime", "faketime", "builds under another clock", &["repro", "ci"]),
     apt("unshare", "util-linux", "builds without a network", &["ci"]),
+    apt("ip", "iproute2", "checks what the agent makes of a network", &["ci"]),
+    apt("iptables-save", "iptables", "checks the agent's packet filter", &["ci"]),
     cargo("cargo-nextest", "runs the tests", &["ci"]),
     cargo("cargo-deny", "checks dependencies", &["ci"]),
     cargo("cargo-fuzz", "runs the fuzz targets", &["fuzz"]),

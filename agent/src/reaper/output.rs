@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use tokio::net::unix::pipe::Receiver;
 
 /// Output beyond this many bytes is cut off.
-pub(super) const LARGEST: usize = 256 << 10;
+pub const LARGEST: usize = 256 << 10;
 
 /// One output of a child.
 pub(super) struct Output {

@@ -117,3 +117,18 @@ async fn a_flood_of_output_is_cut_off_and_stops_nothing() {
     let endless = reaper.run(&mut shell("exec yes"), Duration::from_millis(20)).await;
     assert_eq!(endless.unwrap_err().kind(), io::ErrorKind::TimedOut);
 }
+
+#[tokio::test]
+async fn a_command_gets_its_input_or_does_not_want_it() {
+    let reaper = started(Scope::OwnChildren).await;
+    // Far more than a pipe holds, so both directions go on at the same time.
+    let input: Vec<u8> = (0..200_000_u32).map(|n| b"abcdefgh"[n as usize % 8]).collect();
+    let finished = reaper.feed(&mut shell("cat"), &input, LONG).await.unwrap();
+    assert!(finished.stdout.as_bytes() == input);
+    let finished = reaper.feed(&mut shell("cat; echo end"), &[], LONG).await.unwrap();
+    assert_eq!(finished.stdout, "end\n");
+    let finished = reaper.feed(&mut shell("exit 4"), &input, LONG).await.unwrap();
+    assert_eq!(finished.exit.code, 4);
+    let stuck = reaper.feed(&mut shell("exec sleep 1000"), &input, Duration::from_millis(20)).await;
+    assert_eq!(stuck.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}

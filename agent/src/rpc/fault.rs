@@ -5,6 +5,9 @@ use std::io;
 
 use ttrpc::Code;
 
+use crate::device::DeviceError;
+use crate::network::NetworkError;
+use crate::network::tables::TablesError;
 use crate::sandbox::StorageError;
 
 /// A request that was not carried out, and whose doing that is.
@@ -55,6 +58,46 @@ impl From<StorageError> for Fault {
             StorageError::Refused { target, source } => {
                 Self::Internal { what: format!("can't prepare the storage on {target}"), source }
             }
+        }
+    }
+}
+
+impl From<NetworkError> for Fault {
+    fn from(error: NetworkError) -> Self {
+        match error {
+            NetworkError::Field { .. } => Self::InvalidArgument(error.to_string()),
+            NetworkError::NoLink { .. } => Self::NotFound(error.to_string()),
+            NetworkError::Kernel { what, source, said } if said.is_empty() => {
+                Self::Internal { what, source }
+            }
+            NetworkError::Kernel { what, source, said } => {
+                Self::Internal { what: format!("{what} ({said})"), source }
+            }
+        }
+    }
+}
+
+impl From<TablesError> for Fault {
+    fn from(error: TablesError) -> Self {
+        match error {
+            TablesError::NoProgram { .. } | TablesError::Failed { .. } | TablesError::TooLong => {
+                Self::FailedPrecondition(error.to_string())
+            }
+            TablesError::Rules { .. } => Self::InvalidArgument(error.to_string()),
+            TablesError::Run { program, source } => {
+                Self::Internal { what: format!("can't run {program}"), source }
+            }
+        }
+    }
+}
+
+impl From<DeviceError> for Fault {
+    fn from(error: DeviceError) -> Self {
+        match error {
+            DeviceError::Missing { .. } => Self::NotFound(error.to_string()),
+            DeviceError::Invalid(_) => Self::InvalidArgument(error.to_string()),
+            DeviceError::Ambiguous { .. } => Self::FailedPrecondition(error.to_string()),
+            DeviceError::Refused { what, source } => Self::Internal { what, source },
         }
     }
 }

@@ -2,6 +2,7 @@
 //! verb's file holds what it does. Verbs speak of the guest in plain errors
 //! ([`Fault`]); only [`Fault`] knows how those look on the wire.
 
+mod add_arp_neighbors;
 mod check;
 mod copy_file;
 mod create_sandbox;
@@ -9,11 +10,18 @@ mod destroy_sandbox;
 mod fault;
 mod get_diagnostic_data;
 mod get_guest_details;
+mod get_ip_tables;
 mod get_metrics;
+mod list_interfaces;
+mod list_routes;
 mod reseed_random_dev;
 mod set_guest_date_time;
+mod set_ip_tables;
+mod update_interface;
+mod update_routes;
 mod version;
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,6 +44,15 @@ impl Service {
     pub fn new(agent: Arc<Agent>) -> Self {
         Self { agent }
     }
+}
+
+/// Does `what` where it holds nobody up: the kernel may take its time.
+async fn in_background<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Fault::internal(format!("can't {what}"))(io::Error::other(error)))
 }
 
 /// Turns the table below into the service. A verb that has a module is served by
@@ -72,28 +89,31 @@ macro_rules! agent_service {
 
 agent_service! {
     served {
+        add_arp_neighbors: agent::AddARPNeighborsRequest => Empty;
         copy_file: agent::CopyFileRequest => Empty;
         create_sandbox: agent::CreateSandboxRequest => Empty;
         destroy_sandbox: agent::DestroySandboxRequest => Empty;
         get_diagnostic_data: agent::GetDiagnosticDataRequest => agent::GetDiagnosticDataResponse;
         get_guest_details: agent::GuestDetailsRequest => agent::GuestDetailsResponse;
+        get_ip_tables: agent::GetIPTablesRequest => agent::GetIPTablesResponse;
         get_metrics: agent::GetMetricsRequest => agent::Metrics;
+        list_interfaces: agent::ListInterfacesRequest => agent::Interfaces;
+        list_routes: agent::ListRoutesRequest => agent::Routes;
         reseed_random_dev: agent::ReseedRandomDevRequest => Empty;
         set_guest_date_time: agent::SetGuestDateTimeRequest => Empty;
+        set_ip_tables: agent::SetIPTablesRequest => agent::SetIPTablesResponse;
+        update_interface: agent::UpdateInterfaceRequest => types::Interface;
+        update_routes: agent::UpdateRoutesRequest => agent::Routes;
     }
     absent {
-        add_arp_neighbors "AddARPNeighbors": agent::AddARPNeighborsRequest => Empty;
         add_swap "AddSwap": agent::AddSwapRequest => Empty;
         add_swap_path "AddSwapPath": agent::AddSwapPathRequest => Empty;
         close_stdin "CloseStdin": agent::CloseStdinRequest => Empty;
         create_container "CreateContainer": agent::CreateContainerRequest => Empty;
         exec_process "ExecProcess": agent::ExecProcessRequest => Empty;
-        get_ip_tables "GetIPTables": agent::GetIPTablesRequest => agent::GetIPTablesResponse;
         get_oom_event "GetOOMEvent": agent::GetOOMEventRequest => agent::OOMEvent;
         get_volume_stats "GetVolumeStats":
             agent::VolumeStatsRequest => csi::VolumeStatsResponse;
-        list_interfaces "ListInterfaces": agent::ListInterfacesRequest => agent::Interfaces;
-        list_routes "ListRoutes": agent::ListRoutesRequest => agent::Routes;
         mem_agent_compact_set "MemAgentCompactSet": agent::MemAgentCompactConfig => Empty;
         mem_agent_memcg_set "MemAgentMemcgSet": agent::MemAgentMemcgConfig => Empty;
         mem_hotplug_by_probe "MemHotplugByProbe": agent::MemHotplugByProbeRequest => Empty;
@@ -106,7 +126,6 @@ agent_service! {
             agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
         resize_volume "ResizeVolume": agent::ResizeVolumeRequest => Empty;
         resume_container "ResumeContainer": agent::ResumeContainerRequest => Empty;
-        set_ip_tables "SetIPTables": agent::SetIPTablesRequest => agent::SetIPTablesResponse;
         set_policy "SetPolicy": agent::SetPolicyRequest => Empty;
         signal_process "SignalProcess": agent::SignalProcessRequest => Empty;
         start_container "StartContainer": agent::StartContainerRequest => Empty;
@@ -116,8 +135,6 @@ agent_service! {
         update_container "UpdateContainer": agent::UpdateContainerRequest => Empty;
         update_ephemeral_mounts "UpdateEphemeralMounts":
             agent::UpdateEphemeralMountsRequest => Empty;
-        update_interface "UpdateInterface": agent::UpdateInterfaceRequest => types::Interface;
-        update_routes "UpdateRoutes": agent::UpdateRoutesRequest => agent::Routes;
         wait_process "WaitProcess": agent::WaitProcessRequest => agent::WaitProcessResponse;
         write_stdin "WriteStdin": agent::WriteStreamRequest => agent::WriteStreamResponse;
     }
