@@ -463,7 +463,8 @@ impl Merge<'_> {
     /// as if the link had been there from the start.
     fn move_into(&mut self, from: &str, to: &str) -> Result<(), MergeProblem> {
         let moved: Vec<String> = self.tree.below(from).map(|(path, _)| path.to_owned()).collect();
-        let target = path::join(to, "x");
+        // Some package may have put a file where the target's parents are due.
+        let target = self.redirect(&path::join(to, "x"))?;
         let directory = Meta::root(0o755, self.origin.clone()).inode(Kind::Directory);
         self.make_parents(&target, &directory)?;
         for old in &moved {

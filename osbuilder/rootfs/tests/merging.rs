@@ -331,6 +331,14 @@ fn merged_usr_in_any_order() {
 }
 
 #[test]
+fn an_alias_finds_a_file_where_its_target_is_due() {
+    let mut tree = Tree::new();
+    merge(&mut tree, "odd", Archive::default().file("bin/sh", b"").file("usr", b"")).unwrap();
+    let error = merge(&mut tree, "base", Archive::default().symlink("bin", "usr/bin")).unwrap_err();
+    assert!(error.contains("usr") && error.contains("a file"), "{error}");
+}
+
+#[test]
 fn an_alias_into_itself_is_no_alias() {
     let aliases = vec![("a".to_owned(), "a/b".to_owned()), ("c".to_owned(), "c".to_owned())];
     let rules = MergeRules { aliases, ..MergeRules::default() };
