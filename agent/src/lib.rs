@@ -17,6 +17,8 @@ pub mod rpc;
 pub mod run;
 pub mod sandbox;
 pub mod server;
+pub mod spec;
+pub mod storage;
 pub mod uevent;
 
 /// Version of the agent, as `Version` answers it.

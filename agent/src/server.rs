@@ -17,6 +17,7 @@ use crate::os::Os;
 use crate::reaper::Reaper;
 use crate::rpc::Service;
 use crate::sandbox::{Paths, Sandbox};
+use crate::storage::Tools;
 
 /// How long a device may take to appear, where nobody says.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -60,6 +61,17 @@ impl Agent {
     pub fn with_devices(mut self, devices: Arc<Devices>) -> Self {
         self.devices = devices;
         self
+    }
+
+    /// What drivers of storages work with.
+    #[must_use]
+    pub fn tools(&self) -> Tools {
+        Tools {
+            os: Arc::clone(&self.os),
+            devices: Arc::clone(&self.devices),
+            reaper: Arc::clone(&self.reaper),
+            paths: self.paths.clone(),
+        }
     }
 
     /// Asks for the end of the agent.

@@ -102,7 +102,7 @@ async fn guest_details() {
     assert_eq!(details.mem_block_size_bytes, 128 << 20);
     assert_eq!(details.agent_details.version, env!("CARGO_PKG_VERSION"));
     assert!(!details.agent_details.init_daemon);
-    assert_eq!(details.agent_details.storage_handlers, ["ephemeral", "local"]);
+    assert_eq!(details.agent_details.storage_handlers, kata_agent::storage::DRIVERS);
     let details =
         guest.rpc.get_guest_details(deadline(), &GuestDetailsRequest::new()).await.unwrap();
     assert_eq!(details.mem_block_size_bytes, 0, "was not asked for");
@@ -152,16 +152,16 @@ async fn a_sandbox_that_fails_leaves_nothing() {
     let storage = |driver: &str| Storage {
         driver: driver.into(),
         fstype: "tmpfs".into(),
-        mount_point: "/s".into(),
+        mount_point: format!("/{driver}"),
         ..Default::default()
     };
     let request = CreateSandboxRequest {
-        storages: vec![storage("ephemeral"), storage("virtio-fs")],
+        storages: vec![storage("ephemeral"), storage("blk-ccw")],
         ..Default::default()
     };
     let outcome = guest.rpc.create_sandbox(deadline(), &request).await;
-    check_fails(outcome, Code::UNIMPLEMENTED, "virtio-fs");
-    assert!(guest.log().ends_with("unmount /s lazily\n"), "{}", guest.log());
+    check_fails(outcome, Code::UNIMPLEMENTED, "blk-ccw");
+    assert!(guest.log().ends_with("unmount /ephemeral lazily\n"), "{}", guest.log());
     let bad = [
         CreateSandboxRequest { sandbox_id: "../x".into(), ..Default::default() },
         CreateSandboxRequest { hostname: "h".repeat(65), ..Default::default() },

@@ -14,7 +14,7 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use nix::unistd::Pid;
 
-use super::{Mount, Os, device_mapper};
+use super::{Mount, Os, VolumeGroup, device_mapper, volume};
 use crate::extension::VerityTable;
 
 /// Files that the agent reads whole are small; a bigger one is a mistake.
@@ -77,6 +77,24 @@ impl Os for Linux {
 
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(mode).create(path)
+    }
+
+    fn make_file(&self, path: &Path) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW);
+        options.open(path).map(drop)
+    }
+
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        Ok(fs::metadata(path)?.is_dir())
+    }
+
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        volume::remove(path)
+    }
+
+    fn give_volume(&self, group: &VolumeGroup) -> io::Result<()> {
+        volume::give(group)
     }
 
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {

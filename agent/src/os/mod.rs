@@ -6,6 +6,7 @@
 mod device_mapper;
 mod linux;
 mod recorder;
+mod volume;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,19 @@ pub struct Mount<'a> {
     /// `nodev`, `noexec`, `ro`, `relatime`, `noatime`, `strictatime`, `bind`,
     /// `rbind`, `remount`), the rest goes to the filesystem.
     pub options: &'a str,
+}
+
+/// A volume that is to belong to a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeGroup {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The group.
+    pub group: u32,
+    /// Whether the group may only read.
+    pub read_only: bool,
+    /// Whether nothing is done where the volume's own folder fits already.
+    pub only_on_mismatch: bool,
 }
 
 /// The operating system, as far as the agent changes it.
@@ -61,6 +75,35 @@ pub trait Os: Send + Sync {
     ///
     /// As mkdir(2).
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
+
+    /// Makes an empty file, where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As open(2).
+    fn make_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Whether a folder is there; what is not there is an error.
+    ///
+    /// # Errors
+    ///
+    /// As stat(2).
+    fn is_dir(&self, path: &Path) -> io::Result<bool>;
+
+    /// Removes a file, or a folder with all that is in it and on the same
+    /// filesystem. What is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// As unlink(2).
+    fn remove_tree(&self, path: &Path) -> io::Result<()>;
+
+    /// Hands all files of a volume to a group.
+    ///
+    /// # Errors
+    ///
+    /// As chown(2) and chmod(2).
+    fn give_volume(&self, volume: &VolumeGroup) -> io::Result<()>;
 
     /// Sets permission bits.
     ///

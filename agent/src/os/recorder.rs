@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Mount, Os};
+use super::{Mount, Os, VolumeGroup};
 use crate::extension::VerityTable;
 
 /// Records requests in order, one line each; can be told what to answer.
@@ -95,6 +95,24 @@ impl Os for Recorder {
 
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
         self.note(format!("mkdir {} {mode:o}", path.display()))
+    }
+
+    fn make_file(&self, path: &Path) -> io::Result<()> {
+        self.note(format!("touch {}", path.display()))
+    }
+
+    fn is_dir(&self, path: &Path) -> io::Result<bool> {
+        Ok(!self.files.contains_key(path))
+    }
+
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        self.note(format!("remove {}", path.display()))
+    }
+
+    fn give_volume(&self, volume: &VolumeGroup) -> io::Result<()> {
+        let how = if volume.read_only { " ro" } else { "" };
+        let when = if volume.only_on_mismatch { " on mismatch" } else { "" };
+        self.note(format!("give {} to {}{how}{when}", volume.path.display(), volume.group))
     }
 
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {

@@ -9,8 +9,8 @@ use kata_agent_api::agent::{CreateSandboxRequest, KernelModule};
 use protobuf::well_known_types::empty::Empty;
 
 use super::Fault;
-use crate::os::{Mount, Os};
-use crate::sandbox::{Paths, Sandbox, add_storage};
+use crate::os::Mount;
+use crate::sandbox::Sandbox;
 use crate::server::Agent;
 
 /// Longest host name that Linux takes.
@@ -29,8 +29,8 @@ pub(super) async fn call(agent: &Agent, request: CreateSandboxRequest) -> Result
         load(agent, module).await?;
     }
     let os = agent.os.as_ref();
-    let mut sandbox = Sandbox { id: request.sandbox_id.clone(), mounts: Vec::new() };
-    if let Err(fault) = set_up(os, &agent.paths, &request, &mut sandbox) {
+    let mut sandbox = Sandbox { id: request.sandbox_id.clone(), ..Sandbox::default() };
+    if let Err(fault) = set_up(agent, &request, &mut sandbox).await {
         sandbox.unmount_all(os);
         return Err(fault);
     }
@@ -69,12 +69,12 @@ fn validate(request: &CreateSandboxRequest) -> Result<(), Fault> {
     Ok(())
 }
 
-fn set_up(
-    os: &dyn Os,
-    paths: &Paths,
+async fn set_up(
+    agent: &Agent,
     request: &CreateSandboxRequest,
     sandbox: &mut Sandbox,
 ) -> Result<(), Fault> {
+    let (os, paths) = (agent.os.as_ref(), &agent.paths);
     for folder in [paths.run.clone(), paths.sandbox(), paths.shared_containers()] {
         let what = format!("can't make {}", folder.display());
         os.make_dir(&folder, 0o755).map_err(Fault::internal(what))?;
@@ -83,9 +83,7 @@ fn set_up(
         os.set_hostname(&request.hostname)
             .map_err(Fault::internal(format!("can't set the host name {}", request.hostname)))?;
     }
-    for storage in &request.storages {
-        sandbox.mounts.extend(add_storage(os, storage)?);
-    }
+    sandbox.storages.add_all(&agent.tools(), &request.storages, None).await?;
     if !request.dns.is_empty() {
         let file = paths.sandbox().join("resolv.conf");
         let text: String = request.dns.iter().map(|line| format!("{line}\n")).collect();

@@ -8,7 +8,7 @@ use ttrpc::Code;
 use crate::device::DeviceError;
 use crate::network::NetworkError;
 use crate::network::tables::TablesError;
-use crate::sandbox::StorageError;
+use crate::storage::StorageError;
 
 /// A request that was not carried out, and whose doing that is.
 #[derive(Debug, thiserror::Error)]
@@ -49,12 +49,13 @@ impl Fault {
 impl From<StorageError> for Fault {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Driver(_) | StorageError::Type(_) => {
+            StorageError::Driver { .. } | StorageError::Type { .. } => {
                 Self::Unimplemented(error.to_string())
             }
-            StorageError::MountPoint(_) | StorageError::Option(_) => {
-                Self::InvalidArgument(error.to_string())
-            }
+            StorageError::MountPoint(_)
+            | StorageError::Source { .. }
+            | StorageError::Option { .. } => Self::InvalidArgument(error.to_string()),
+            StorageError::Device(error) => error.into(),
             StorageError::Refused { target, source } => {
                 Self::Internal { what: format!("can't prepare the storage on {target}"), source }
             }

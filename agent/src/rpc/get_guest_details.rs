@@ -5,8 +5,8 @@ use std::path::Path;
 use kata_agent_api::agent::{AgentDetails, GuestDetailsRequest, GuestDetailsResponse};
 
 use super::Fault;
-use crate::sandbox::STORAGE_DRIVERS;
 use crate::server::Agent;
+use crate::storage::DRIVERS;
 
 const BLOCK_SIZE: &str = "/sys/devices/system/memory/block_size_bytes";
 const PROBE: &str = "/sys/devices/system/memory/probe";
@@ -18,7 +18,7 @@ pub(super) async fn call(
     let details = AgentDetails {
         version: crate::VERSION.to_owned(),
         init_daemon: std::process::id() == 1,
-        storage_handlers: STORAGE_DRIVERS.map(str::to_owned).to_vec(),
+        storage_handlers: DRIVERS.map(str::to_owned).to_vec(),
         extra_features: vec![kata_agent_api::BOOT_REPORT.to_owned()],
         ..Default::default()
     };
