@@ -10,6 +10,7 @@ pub mod logger;
 pub mod network;
 pub mod os;
 pub mod panic;
+pub mod process;
 pub mod procfs;
 pub mod reaper;
 pub mod report;
