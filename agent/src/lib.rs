@@ -14,6 +14,7 @@ pub mod process;
 pub mod procfs;
 pub mod reaper;
 pub mod report;
+pub mod resources;
 pub mod rpc;
 pub mod run;
 pub mod sandbox;

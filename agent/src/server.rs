@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::device::Devices;
 use crate::os::Os;
 use crate::reaper::Reaper;
+use crate::resources::Resources;
 use crate::rpc::Service;
 use crate::sandbox::{Paths, Sandbox};
 use crate::storage::Tools;
@@ -30,6 +31,8 @@ pub struct Agent {
     pub reaper: Arc<Reaper>,
     /// Devices that the host plugs in.
     pub devices: Arc<Devices>,
+    /// Processors and memory that the host adds.
+    pub resources: Arc<Resources>,
     /// Folders to work in.
     pub paths: Paths,
     /// The sandbox, once there is one.
@@ -47,6 +50,7 @@ impl Agent {
         Self {
             os,
             reaper,
+            resources: Arc::new(Resources::new(devices.sys())),
             devices,
             paths,
             sandbox: Mutex::new(None),
@@ -59,6 +63,7 @@ impl Agent {
     /// The same agent with other devices, or with more patience for them.
     #[must_use]
     pub fn with_devices(mut self, devices: Arc<Devices>) -> Self {
+        self.resources = Arc::new(Resources::new(devices.sys()));
         self.devices = devices;
         self
     }

@@ -121,6 +121,12 @@ impl Devices {
         self.patience
     }
 
+    /// Changes whenever somebody should look again.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     /// Has everybody look again who waits for a device.
     pub fn look_again(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
@@ -135,7 +141,7 @@ impl Devices {
         there: impl FnOnce() -> Vec<String>,
     ) -> Result<T, DeviceError> {
         // Before the first look, so that nothing falls between it and the waiting.
-        let mut changes = self.changes.subscribe();
+        let mut changes = self.changes();
         let until = Instant::now() + self.patience;
         loop {
             changes.mark_unchanged();

@@ -1,11 +1,14 @@
 //! The real operating system. Every function does one thing and decides nothing.
 
+use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags};
 use nix::sys::reboot::RebootMode;
@@ -31,6 +34,8 @@ mod ioctls {
     // The numbers are in linux/random.h.
     nix::ioctl_write_ptr!(add_entropy_bits, b'R', 0x01, nix::libc::c_int);
     nix::ioctl_none!(reseed, b'R', 0x07);
+    // In the kernel's fs/ext4/ext4.h.
+    nix::ioctl_write_ptr!(resize_ext4, b'f', 16, u64);
 }
 
 /// Splits options into the kernel's flags and what is left for the filesystem.
@@ -200,6 +205,19 @@ impl Os for Linux {
         unsafe { ioctls::add_entropy_bits(device.as_raw_fd(), &raw const bits) }?;
         // SAFETY: the descriptor is open; the call takes no argument.
         unsafe { ioctls::reseed(device.as_raw_fd()) }?;
+        Ok(())
+    }
+
+    fn swap_on(&self, path: &Path) -> io::Result<()> {
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        // SAFETY: the text ends with a zero and outlives the call.
+        Ok(Errno::result(unsafe { libc::swapon(path.as_ptr(), 0) }).map(drop)?)
+    }
+
+    fn grow_ext4(&self, path: &Path, blocks: u64) -> io::Result<()> {
+        let folder = File::open(path)?;
+        // SAFETY: the descriptor is open and the number outlives the call.
+        unsafe { ioctls::resize_ext4(folder.as_raw_fd(), &raw const blocks) }?;
         Ok(())
     }
 

@@ -181,6 +181,20 @@ pub trait Os: Send + Sync {
     /// As write(2) and the ioctls.
     fn reseed_random(&self, data: &[u8]) -> io::Result<()>;
 
+    /// Swaps to a disk, too.
+    ///
+    /// # Errors
+    ///
+    /// As swapon(2).
+    fn swap_on(&self, path: &Path) -> io::Result<()>;
+
+    /// Grows the ext4 filesystem that is mounted at `path` to so many blocks of its own.
+    ///
+    /// # Errors
+    ///
+    /// As the ioctl.
+    fn grow_ext4(&self, path: &Path, blocks: u64) -> io::Result<()>;
+
     /// Whether this process is in the machine's first process namespace. Where it
     /// is not, there are filesystems that others still use.
     fn owns_machine(&self) -> bool;

@@ -159,6 +159,14 @@ impl Os for Recorder {
         self.note(format!("reseed {data:?}"))
     }
 
+    fn swap_on(&self, path: &Path) -> io::Result<()> {
+        self.note(format!("swap {}", path.display()))
+    }
+
+    fn grow_ext4(&self, path: &Path, blocks: u64) -> io::Result<()> {
+        self.note(format!("grow {} {blocks}", path.display()))
+    }
+
     fn owns_machine(&self) -> bool {
         self.machine
     }

@@ -8,6 +8,7 @@ use ttrpc::Code;
 use crate::device::DeviceError;
 use crate::network::NetworkError;
 use crate::network::tables::TablesError;
+use crate::resources::ResourceError;
 use crate::storage::StorageError;
 
 /// A request that was not carried out, and whose doing that is.
@@ -99,6 +100,15 @@ impl From<DeviceError> for Fault {
             DeviceError::Invalid(_) => Self::InvalidArgument(error.to_string()),
             DeviceError::Ambiguous { .. } => Self::FailedPrecondition(error.to_string()),
             DeviceError::Refused { what, source } => Self::Internal { what, source },
+        }
+    }
+}
+
+impl From<ResourceError> for Fault {
+    fn from(error: ResourceError) -> Self {
+        match error {
+            ResourceError::Processors { .. } => Self::FailedPrecondition(error.to_string()),
+            ResourceError::Refused { what, source } => Self::Internal { what, source },
         }
     }
 }

@@ -3,7 +3,7 @@
 use kata_agent_api::BOOT_REPORT;
 use kata_agent_api::agent::{GetDiagnosticDataRequest, GetDiagnosticDataResponse};
 
-use super::Fault;
+use super::{Fault, in_background, termination_log};
 use crate::report;
 use crate::server::Agent;
 
@@ -20,9 +20,11 @@ pub(super) async fn call(
                 .map_err(|error| Fault::internal("can't write the report")(error.into()))?;
             Ok(GetDiagnosticDataResponse { data, ..Default::default() })
         }
-        // There are no containers in this agent, so none has left a message.
         TERMINATION_LOG => {
-            Err(Fault::NotFound(format!("there is no container {:?}", request.container_id)))
+            let paths = agent.paths.clone();
+            let work = move || termination_log::of_container(&paths, &request.container_id);
+            let data = in_background("read the message", work).await??;
+            Ok(GetDiagnosticDataResponse { data, ..Default::default() })
         }
         other => Err(Fault::InvalidArgument(format!(
             "log type {other:?} is not known; there are {BOOT_REPORT} and {TERMINATION_LOG}"

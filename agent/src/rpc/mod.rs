@@ -3,6 +3,8 @@
 //! ([`Fault`]); only [`Fault`] knows how those look on the wire.
 
 mod add_arp_neighbors;
+mod add_swap;
+mod add_swap_path;
 mod check;
 mod copy_file;
 mod create_sandbox;
@@ -12,11 +14,19 @@ mod get_diagnostic_data;
 mod get_guest_details;
 mod get_ip_tables;
 mod get_metrics;
+mod get_volume_stats;
 mod list_interfaces;
 mod list_routes;
+mod mem_hotplug_by_probe;
+mod online_cpu_mem;
+mod path;
+mod remove_stale_virtiofs_share_mounts;
 mod reseed_random_dev;
+mod resize_volume;
 mod set_guest_date_time;
 mod set_ip_tables;
+mod termination_log;
+mod update_ephemeral_mounts;
 mod update_interface;
 mod update_routes;
 mod version;
@@ -90,6 +100,8 @@ macro_rules! agent_service {
 agent_service! {
     served {
         add_arp_neighbors: agent::AddARPNeighborsRequest => Empty;
+        add_swap: agent::AddSwapRequest => Empty;
+        add_swap_path: agent::AddSwapPathRequest => Empty;
         copy_file: agent::CopyFileRequest => Empty;
         create_sandbox: agent::CreateSandboxRequest => Empty;
         destroy_sandbox: agent::DestroySandboxRequest => Empty;
@@ -97,34 +109,31 @@ agent_service! {
         get_guest_details: agent::GuestDetailsRequest => agent::GuestDetailsResponse;
         get_ip_tables: agent::GetIPTablesRequest => agent::GetIPTablesResponse;
         get_metrics: agent::GetMetricsRequest => agent::Metrics;
+        get_volume_stats: agent::VolumeStatsRequest => csi::VolumeStatsResponse;
         list_interfaces: agent::ListInterfacesRequest => agent::Interfaces;
         list_routes: agent::ListRoutesRequest => agent::Routes;
+        mem_hotplug_by_probe: agent::MemHotplugByProbeRequest => Empty;
+        online_cpu_mem: agent::OnlineCPUMemRequest => Empty;
+        remove_stale_virtiofs_share_mounts: agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
         reseed_random_dev: agent::ReseedRandomDevRequest => Empty;
+        resize_volume: agent::ResizeVolumeRequest => Empty;
         set_guest_date_time: agent::SetGuestDateTimeRequest => Empty;
         set_ip_tables: agent::SetIPTablesRequest => agent::SetIPTablesResponse;
+        update_ephemeral_mounts: agent::UpdateEphemeralMountsRequest => Empty;
         update_interface: agent::UpdateInterfaceRequest => types::Interface;
         update_routes: agent::UpdateRoutesRequest => agent::Routes;
     }
     absent {
-        add_swap "AddSwap": agent::AddSwapRequest => Empty;
-        add_swap_path "AddSwapPath": agent::AddSwapPathRequest => Empty;
         close_stdin "CloseStdin": agent::CloseStdinRequest => Empty;
         create_container "CreateContainer": agent::CreateContainerRequest => Empty;
         exec_process "ExecProcess": agent::ExecProcessRequest => Empty;
         get_oom_event "GetOOMEvent": agent::GetOOMEventRequest => agent::OOMEvent;
-        get_volume_stats "GetVolumeStats":
-            agent::VolumeStatsRequest => csi::VolumeStatsResponse;
         mem_agent_compact_set "MemAgentCompactSet": agent::MemAgentCompactConfig => Empty;
         mem_agent_memcg_set "MemAgentMemcgSet": agent::MemAgentMemcgConfig => Empty;
-        mem_hotplug_by_probe "MemHotplugByProbe": agent::MemHotplugByProbeRequest => Empty;
-        online_cpu_mem "OnlineCPUMem": agent::OnlineCPUMemRequest => Empty;
         pause_container "PauseContainer": agent::PauseContainerRequest => Empty;
         read_stderr "ReadStderr": agent::ReadStreamRequest => agent::ReadStreamResponse;
         read_stdout "ReadStdout": agent::ReadStreamRequest => agent::ReadStreamResponse;
         remove_container "RemoveContainer": agent::RemoveContainerRequest => Empty;
-        remove_stale_virtiofs_share_mounts "RemoveStaleVirtiofsShareMounts":
-            agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
-        resize_volume "ResizeVolume": agent::ResizeVolumeRequest => Empty;
         resume_container "ResumeContainer": agent::ResumeContainerRequest => Empty;
         set_policy "SetPolicy": agent::SetPolicyRequest => Empty;
         signal_process "SignalProcess": agent::SignalProcessRequest => Empty;
@@ -133,8 +142,6 @@ agent_service! {
             agent::StatsContainerRequest => agent::StatsContainerResponse;
         tty_win_resize "TtyWinResize": agent::TtyWinResizeRequest => Empty;
         update_container "UpdateContainer": agent::UpdateContainerRequest => Empty;
-        update_ephemeral_mounts "UpdateEphemeralMounts":
-            agent::UpdateEphemeralMountsRequest => Empty;
         wait_process "WaitProcess": agent::WaitProcessRequest => agent::WaitProcessResponse;
         write_stdin "WriteStdin": agent::WriteStreamRequest => agent::WriteStreamResponse;
     }
