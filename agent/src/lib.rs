@@ -19,7 +19,6 @@ pub mod rpc;
 pub mod run;
 pub mod sandbox;
 pub mod server;
-pub mod spec;
 pub mod storage;
 pub mod uevent;
 

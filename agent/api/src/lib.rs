@@ -10,6 +10,8 @@ pub mod connect;
 mod generated;
 pub mod paths;
 pub mod ports;
+#[cfg(feature = "spec")]
+pub mod spec;
 
 pub use boot_report::{
     BOOT_REPORT, BootReport, Clock, Memory, MountEntry, ProcessOne, RootMount, Systemd,

@@ -1,6 +1,6 @@
 //! A process of a spec: user, arguments, rights and limits.
 
-use kata_agent_api::oci;
+use crate::oci;
 use oci_spec::runtime::Capability;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! What a spec says of Linux: namespaces, devices, seccomp, paths.
 
-use kata_agent_api::oci;
+use crate::oci;
 use serde_json::{Value, json};
 
 use super::{Object, resources};

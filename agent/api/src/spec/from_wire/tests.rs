@@ -1,7 +1,7 @@
 //! What becomes of each part of a spec.
 
+use crate::oci;
 use expect_test::expect;
-use kata_agent_api::oci;
 use protobuf::MessageField;
 
 use super::*;

@@ -1,7 +1,7 @@
 //! The limits of a container. On the wire 0 means "not said", and so does a
 //! negative number of a device; -1 of a size means "unlimited", as in OCI.
 
-use kata_agent_api::oci;
+use crate::oci;
 use serde_json::{Value, json};
 
 use super::Object;

@@ -10,7 +10,7 @@ mod resources;
 #[cfg(test)]
 mod tests;
 
-use kata_agent_api::oci;
+use crate::oci;
 use oci_spec::runtime;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
