@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod console;
+pub mod container;
 pub mod device;
 pub mod extension;
 pub mod init;

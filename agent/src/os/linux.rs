@@ -17,7 +17,7 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 use nix::unistd::Pid;
 
-use super::{Mount, Os, VolumeGroup, device_mapper, volume};
+use super::{Mount, Namespace, Os, VolumeGroup, device_mapper, namespace, volume};
 use crate::extension::VerityTable;
 
 /// Files that the agent reads whole are small; a bigger one is a mistake.
@@ -153,6 +153,10 @@ impl Os for Linux {
 
     fn set_hostname(&self, name: &str) -> io::Result<()> {
         Ok(nix::unistd::sethostname(name)?)
+    }
+
+    fn make_namespace(&self, kind: Namespace, place: &Path, hostname: &str) -> io::Result<()> {
+        namespace::keep(kind, place, hostname)
     }
 
     fn bring_up_link(&self, name: &str) -> io::Result<()> {

@@ -5,6 +5,7 @@
 
 mod device_mapper;
 mod linux;
+mod namespace;
 mod recorder;
 mod volume;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::extension::VerityTable;
 
 pub use linux::Linux;
+pub use namespace::Namespace;
 pub use recorder::Recorder;
 
 /// One mount to make.
@@ -155,6 +157,14 @@ pub trait Os: Send + Sync {
     ///
     /// As sethostname(2).
     fn set_hostname(&self, name: &str) -> io::Result<()>;
+
+    /// Makes a namespace that stays, to be entered by the file at `place`; a uts
+    /// namespace gets the host name, unless that is empty.
+    ///
+    /// # Errors
+    ///
+    /// As unshare(2) and mount(2).
+    fn make_namespace(&self, kind: Namespace, place: &Path, hostname: &str) -> io::Result<()>;
 
     /// Brings a network link up.
     ///

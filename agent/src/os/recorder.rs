@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Mount, Os, VolumeGroup};
+use super::{Mount, Namespace, Os, VolumeGroup};
 use crate::extension::VerityTable;
 
 /// Records requests in order, one line each; can be told what to answer.
@@ -141,6 +141,10 @@ impl Os for Recorder {
 
     fn set_hostname(&self, name: &str) -> io::Result<()> {
         self.note(format!("hostname {name}"))
+    }
+
+    fn make_namespace(&self, kind: Namespace, place: &Path, hostname: &str) -> io::Result<()> {
+        self.note(format!("namespace {} {} {hostname:?}", kind.name(), place.display()))
     }
 
     fn bring_up_link(&self, name: &str) -> io::Result<()> {

@@ -1,12 +1,18 @@
 //! Commands as typed, turned into what they mean. Sends nothing.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 use kata_agent_api::connect::{AddressError, ConnectError};
 use protobuf::MessageDyn;
 
+use crate::bundle::BundleError;
 use crate::catalogue::{self, Method};
 use crate::request::{self, RequestError};
+
+/// A script longer than this is a mistake.
+const LARGEST_SCRIPT: u64 = 8 << 20;
 
 /// Names of the commands that are no RPCs.
 pub const BUILT_IN: [&str; 5] = ["echo", "help", "list", "quit", "sleep"];
@@ -71,6 +77,27 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The bundle can't be used.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A script of commands can't be read.
+    #[error("can't read the script {path}")]
+    Script {
+        /// As typed.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of a script.
+    #[error("{path}:{line}")]
+    Line {
+        /// The script.
+        path: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// Standard input or output, or what they are connected to.
     #[error("the console is lost")]
     Terminal(#[source] std::io::Error),
@@ -84,8 +111,23 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Address(_) | Self::Unknown { .. } | Self::Argument(_) | Self::Request { .. }
+            Self::Address(_)
+                | Self::Unknown { .. }
+                | Self::Argument(_)
+                | Self::Request { .. }
+                | Self::Bundle(_)
+                | Self::Script { .. }
+                | Self::Line { .. }
         )
+    }
+
+    /// The agent said no.
+    pub fn call(method: &str, error: &ttrpc::Error) -> Self {
+        let reason = match error {
+            ttrpc::Error::RpcStatus(status) => format!("{:?}: {}", status.code(), status.message),
+            other => other.to_string(),
+        };
+        Self::Call { method: method.to_owned(), reason }
     }
 }
 
@@ -115,6 +157,31 @@ pub fn parse(text: &str) -> Result<Command, Error> {
             Ok(Command::Call(Box::new(method), request))
         }
     }
+}
+
+/// Reads a script: a command a line, blank lines and `#` comments apart.
+pub fn script(path: &str) -> Result<Vec<Command>, Error> {
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        if path == "-" {
+            std::io::stdin().take(LARGEST_SCRIPT).read_to_string(&mut text)?;
+        } else {
+            File::open(path)?.take(LARGEST_SCRIPT).read_to_string(&mut text)?;
+        }
+        Ok(text)
+    };
+    let text = read().map_err(|source| Error::Script { path: path.to_owned(), source })?;
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    let commands = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    commands
+        .map(|(line, text)| {
+            parse(text).map_err(|source| Error::Line {
+                path: path.to_owned(),
+                line,
+                source: Box::new(source),
+            })
+        })
+        .collect()
 }
 
 fn method(name: &str) -> Result<Method, Error> {

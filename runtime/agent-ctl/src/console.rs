@@ -2,14 +2,13 @@
 //! ways until the shell ends. Knows no RPC.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use kata_agent_api::connect::{self, Address};
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::command::Error;
+use crate::terminal::Raw;
 
 /// Ctrl-], which leaves a guest that does not answer any more.
 const ESCAPE: u8 = 0x1d;
@@ -66,30 +65,5 @@ async fn type_in(
         if left.is_some() {
             return Ok(());
         }
-    }
-}
-
-/// The terminal at standard input, letting every key through; as it was before when
-/// this goes.
-struct Raw {
-    terminal: OwnedFd,
-    before: Termios,
-}
-
-impl Raw {
-    fn enter() -> io::Result<Self> {
-        let terminal = io::stdin().as_fd().try_clone_to_owned()?;
-        let before = tcgetattr(&terminal)?;
-        let mut raw = before.clone();
-        cfmakeraw(&mut raw);
-        tcsetattr(&terminal, SetArg::TCSADRAIN, &raw)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        // There is nobody to tell that the terminal has gone.
-        let _ = tcsetattr(&self.terminal, SetArg::TCSADRAIN, &self.before);
     }
 }

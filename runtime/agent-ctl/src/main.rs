@@ -3,14 +3,18 @@
 //! no list of RPCs to keep.
 //!
 //! Exit codes: 0 when all commands succeeded, 1 when one failed, 2 for wrong usage
-//! (an unknown command or field counts as such).
+//! (an unknown command or field counts as such). `run` has the container's own.
 
+mod bundle;
 mod catalogue;
 mod command;
 mod console;
 mod request;
+mod run;
 mod session;
+mod terminal;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -43,6 +47,8 @@ enum Level {
 enum Verb {
     /// Connect to an agent and run commands.
     Connect(Connect),
+    /// Run a bundle of this machine as a container in the guest, from start to exit.
+    Run(Bundle),
     /// Use the shell of a guest that was booted with agent.debug_console.
     Console(Console),
 }
@@ -65,6 +71,32 @@ struct Console {
 }
 
 #[derive(Args)]
+struct Bundle {
+    /// Folder with config.json and the root filesystem, whose files are copied into
+    /// the guest.
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    /// vsock://CID:PORT, hvsock:///PATH:PORT, unix:///PATH or unix://@NAME.
+    #[arg(long, value_name = "ADDRESS")]
+    server_address: String,
+    /// The unix address is a hypervisor's hybrid vsock socket.
+    #[arg(long)]
+    hybrid_vsock: bool,
+    /// Port in the guest behind a hybrid vsock socket.
+    #[arg(long, default_value_t = kata_agent_api::ports::TTRPC, value_name = "PORT")]
+    hybrid_vsock_port: u32,
+    /// The container's name; the bundle's folder where not given.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Folder in the guest that is the root filesystem already; nothing is copied.
+    #[arg(long, value_name = "PATH")]
+    rootfs: Option<PathBuf>,
+    /// Seconds to wait for the connection, and for each answer of the agent.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
+}
+
+#[derive(Args)]
 struct Connect {
     /// vsock://CID:PORT, hvsock:///PATH:PORT, unix:///PATH or unix://@NAME.
     #[arg(long, value_name = "ADDRESS")]
@@ -76,8 +108,12 @@ struct Connect {
     #[arg(long, default_value_t = kata_agent_api::ports::TTRPC, value_name = "PORT")]
     hybrid_vsock_port: u32,
     /// A command, such as 'Check' or 'CopyFile json://{…}'; may be given many times.
-    #[arg(short = 'c', long = "cmd", required = true, value_name = "COMMAND")]
+    #[arg(short = 'c', long = "cmd", value_name = "COMMAND", required_unless_present = "script")]
     commands: Vec<String>,
+    /// A file of commands, one a line, with # comments; - is standard input. They run
+    /// after those of the command line.
+    #[arg(long, value_name = "FILE")]
+    script: Option<String>,
     /// Go on after a command that failed.
     #[arg(long)]
     ignore_errors: bool,
@@ -104,6 +140,11 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
     let outcome = match &cli.verb {
+        Verb::Run(arguments) => match run_bundle(arguments) {
+            // The container's own, in the eight bits that an exit code has.
+            Ok(code) => return ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
+            Err(error) => Err(error),
+        },
         Verb::Connect(arguments) => run(arguments),
         Verb::Console(arguments) => console(arguments),
     };
@@ -137,10 +178,32 @@ fn run(arguments: &Connect) -> Result<(), command::Error> {
         .commands
         .iter()
         .map(|text| command::parse(text))
+        .chain(arguments.script.iter().flat_map(|path| match command::script(path) {
+            Ok(commands) => commands.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        }))
         .collect::<Result<Vec<_>, _>>()?;
     let timeout = (arguments.timeout > 0).then(|| Duration::from_secs(arguments.timeout));
     let session = Session { address, timeout, defaults: !arguments.no_auto_values };
     runtime()?.block_on(session.run(&commands, arguments.repeat, arguments.ignore_errors))
+}
+
+fn run_bundle(arguments: &Bundle) -> Result<i32, command::Error> {
+    let port = arguments.hybrid_vsock.then_some(arguments.hybrid_vsock_port);
+    let address = address(&arguments.server_address, port)?;
+    let name = || Some(arguments.bundle.canonicalize().ok()?.file_name()?.to_str()?.to_owned());
+    let id = arguments.id.clone().or_else(name).unwrap_or_else(|| "container".to_owned());
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(run::run(&run::Run {
+        address: &address,
+        patience: Duration::from_secs(arguments.timeout),
+        bundle: &arguments.bundle,
+        id: &id,
+        rootfs: arguments.rootfs.as_deref(),
+    }));
+    // A thread may still wait for standard input, and is not waited for in turn.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn console(arguments: &Console) -> Result<(), command::Error> {

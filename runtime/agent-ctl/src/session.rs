@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kata_agent_api::connect::{self, Address};
 use protobuf::MessageDyn;
+use protobuf::reflect::FieldDescriptor;
 use protobuf_json_mapping::PrintOptions;
 use ttrpc::asynchronous::Client;
 use ttrpc::proto::Request;
@@ -57,7 +58,7 @@ impl Session {
             Command::Echo(text) => println!("{text}"),
             Command::List => {
                 for method in catalogue::methods() {
-                    println!("{}", method.name);
+                    println!("{}", signature(&method));
                 }
             }
             Command::Help(method) => help(method.as_ref()),
@@ -106,7 +107,7 @@ impl Session {
         };
         let response = client.request(request).await.map_err(|error| {
             let broken = !matches!(error, ttrpc::Error::RpcStatus(_));
-            (broken, Error::Call { method: name(), reason: reason(&error) })
+            (broken, Error::call(&method.name, &error))
         })?;
         let mut message = method.response.new_instance();
         message
@@ -122,14 +123,6 @@ impl Session {
     }
 }
 
-/// Status name and message, without the wrapping.
-fn reason(error: &ttrpc::Error) -> String {
-    match error {
-        ttrpc::Error::RpcStatus(status) => format!("{:?}: {}", status.code(), status.message),
-        other => other.to_string(),
-    }
-}
-
 fn help(method: Option<&Method>) {
     let Some(method) = method else {
         println!("Commands: {}", BUILT_IN.join(", "));
@@ -141,13 +134,24 @@ fn help(method: Option<&Method>) {
     };
     println!("{}: {} -> {}", method.name, method.request.full_name(), method.response.full_name());
     for field in method.request.fields() {
-        let proto = field.proto();
-        let kind = format!("{:?}", proto.type_()).trim_start_matches("TYPE_").to_lowercase();
-        let kind = match proto.type_name().trim_start_matches('.') {
-            "" => kind,
-            name => name.to_owned(),
-        };
-        let many = if field.is_singular() { "" } else { "repeated " };
-        println!("  {} = {many}{kind}", field.name());
+        println!("  {} = {}", field.name(), kind(&field));
     }
+}
+
+/// A method with the names and types of its arguments, on one line.
+fn signature(method: &Method) -> String {
+    let fields = method.request.fields();
+    let arguments: Vec<String> =
+        fields.map(|field| format!("{}={}", field.name(), kind(&field))).collect();
+    format!("{} {}", method.name, arguments.join(" ")).trim_end().to_owned()
+}
+
+/// The type of a field, `[]` behind what may be given many times.
+fn kind(field: &FieldDescriptor) -> String {
+    let proto = field.proto();
+    let kind = match proto.type_name().trim_start_matches('.') {
+        "" => format!("{:?}", proto.type_()).trim_start_matches("TYPE_").to_lowercase(),
+        name => name.to_owned(),
+    };
+    if field.is_singular() { kind } else { format!("{kind}[]") }
 }

@@ -1,5 +1,7 @@
 //! What all containers of the guest share. Knows nothing of RPC messages.
 
+pub mod hooks;
+
 use std::path::PathBuf;
 
 use kata_agent_api::paths;
