@@ -28,6 +28,9 @@ const PARENT_MODE: u32 = 0o750;
 /// Bytes that Linux takes in one step of a path.
 const LONGEST_NAME: usize = 255;
 
+/// Bytes that Linux takes in a path, or in what a symbolic link holds.
+const LONGEST_PATH: usize = 4095;
+
 pub(super) async fn call(agent: &Agent, request: CopyFileRequest) -> Result<Empty, Fault> {
     let root = agent.paths.shared_containers();
     // The folder may be a filesystem of the host, which can be slow.
@@ -52,7 +55,10 @@ fn copy(root: &Path, request: &CopyFileRequest) -> Result<(), Fault> {
     }
     match request.file_mode & libc::S_IFMT {
         libc::S_IFDIR => make_folder(&folder, name, request).map_err(failed),
-        libc::S_IFLNK => make_link(&folder, name, request).map_err(failed),
+        libc::S_IFLNK => {
+            check_text("the target of the symbolic link", &request.data)?;
+            make_link(&folder, name, request).map_err(failed)
+        }
         0 | libc::S_IFREG => write_chunk(&folder, name, request),
         other => Err(Fault::InvalidArgument(format!(
             "{} has the file type {other:o}; there are files, folders and symbolic links",
@@ -64,6 +70,7 @@ fn copy(root: &Path, request: &CopyFileRequest) -> Result<(), Fault> {
 /// The steps from the folder to the file; none may lead upwards.
 fn names_below<'a>(root: &Path, path: &'a str) -> Result<Vec<&'a OsStr>, Fault> {
     let outside = || Fault::InvalidArgument(format!("{path:?} is not below {}", root.display()));
+    check_text("the path", path.as_bytes())?;
     let below = Path::new(path).strip_prefix(root).map_err(|_| outside())?;
     below
         .components()
@@ -75,6 +82,16 @@ fn names_below<'a>(root: &Path, path: &'a str) -> Result<Vec<&'a OsStr>, Fault> 
             _ => Err(outside()),
         })
         .collect()
+}
+
+/// What Linux takes as a path or as the target of a symbolic link.
+fn check_text(what: &str, text: &[u8]) -> Result<(), Fault> {
+    if text.is_empty() || text.len() > LONGEST_PATH || text.contains(&0) {
+        return Err(Fault::InvalidArgument(format!(
+            "{what} has no byte, more than {LONGEST_PATH}, or a zero among them"
+        )));
+    }
+    Ok(())
 }
 
 fn fault(path: &str, error: Errno) -> Fault {
@@ -173,9 +190,10 @@ fn write_chunk(folder: &OwnedFd, name: &OsStr, request: &CopyFileRequest) -> Res
         other => File::from(other.map_err(failed)?),
     };
     let there = file.metadata().map_err(refused)?;
-    if !there.is_file() {
+    // A file with a second name may be somebody else's.
+    if !there.is_file() || there.nlink() != 1 {
         return Err(Fault::FailedPrecondition(format!(
-            "what is there of {path:?} so far is not a file"
+            "what is there of {path:?} so far is not a file of its own"
         )));
     }
     if there.size() < offset {

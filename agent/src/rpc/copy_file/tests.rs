@@ -207,6 +207,101 @@ fn no_path_leads_out() {
 }
 
 #[test]
+fn a_second_name_of_another_file_is_not_written_to() {
+    let folder = Folder::new();
+    fs::hard_link(folder.outer.path().join("secret"), folder.root().join(".kata-copy.f")).unwrap();
+    let chunk = CopyFileRequest { offset: 2, data: b"23".to_vec(), ..folder.request("f", b"0123") };
+    let outcome = folder.copy(&chunk);
+    assert!(matches!(outcome, Err(Fault::FailedPrecondition(_))), "{outcome:?}");
+    folder.check_untouched();
+    folder.copy(&folder.request("f", b"0123")).unwrap();
+    folder.check_untouched();
+}
+
+#[test]
+fn a_folder_that_turns_into_a_link_all_the_time_leads_nowhere() {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let folder = Folder::new();
+    let (real, link) = (folder.root().join("a"), folder.root().join("b"));
+    fs::create_dir(&real).unwrap();
+    symlink("..", &link).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                renameat2(AT_FDCWD, &real, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).unwrap();
+            }
+        });
+        for round in 0..1000 {
+            let mut request = folder.request("a/secret", b"evil");
+            request.file_mode = match round % 3 {
+                0 => libc::S_IFREG | 0o600,
+                1 => libc::S_IFLNK | 0o777,
+                _ => libc::S_IFDIR | 0o700,
+            };
+            // Where it is a link at that moment it is refused, and written otherwise.
+            let outcome = folder.copy(&request);
+            let fine = matches!(
+                outcome,
+                Ok(()) | Err(Fault::InvalidArgument(_) | Fault::FailedPrecondition(_))
+            );
+            if !fine {
+                stop.store(true, Ordering::Relaxed);
+                panic!("{outcome:?}");
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    folder.check_untouched();
+}
+
+#[test]
+fn owners_are_given_where_they_are_named() {
+    let folder = Folder::new();
+    let own = fs::metadata(folder.root()).unwrap();
+    // Who is not root can only give what is theirs already.
+    let (uid, gid) = if own.uid() == 0 { (1234, 2345) } else { (own.uid(), own.gid()) };
+    for (name, kind) in [("f", libc::S_IFREG), ("d", libc::S_IFDIR), ("l", libc::S_IFLNK)] {
+        let request = CopyFileRequest {
+            file_mode: kind | 0o755,
+            uid: i32::try_from(uid).unwrap(),
+            gid: i32::try_from(gid).unwrap(),
+            ..folder.request(name, b"x")
+        };
+        folder.copy(&request).unwrap();
+        let there = fs::symlink_metadata(folder.root().join(name)).unwrap();
+        assert_eq!((there.uid(), there.gid()), (uid, gid), "{name}");
+    }
+    folder.copy(&folder.request("g", b"x")).unwrap();
+    let there = fs::metadata(folder.root().join("g")).unwrap();
+    assert_eq!((there.uid(), there.gid()), (own.uid(), own.gid()), "-1 leaves it");
+    let special = CopyFileRequest {
+        file_mode: libc::S_IFREG | 0o6755,
+        uid: i32::try_from(uid).unwrap(),
+        ..folder.request("s", b"x")
+    };
+    folder.copy(&special).unwrap();
+    assert_eq!(mode(&folder.root().join("s")), 0o6755, "a new owner takes no bits away");
+}
+
+#[test]
+fn a_huge_file_takes_no_room_before_it_is_there() {
+    let folder = Folder::new();
+    let huge = CopyFileRequest { file_size: i64::MAX, ..folder.request("f", b"0123") };
+    folder.copy(&huge).unwrap();
+    assert!(!folder.root().join("f").exists());
+    assert_eq!(fs::metadata(folder.root().join(".kata-copy.f")).unwrap().len(), 4);
+    let end = CopyFileRequest { offset: i64::MAX - 4, ..huge.clone() };
+    let outcome = folder.copy(&end);
+    assert!(matches!(outcome, Err(Fault::FailedPrecondition(_))), "{outcome:?}");
+    let beyond = folder.copy(&CopyFileRequest { offset: i64::MAX - 3, ..huge });
+    assert!(matches!(beyond, Err(Fault::InvalidArgument(_))), "{beyond:?}");
+    folder.copy(&folder.request("f", b"small")).unwrap();
+    assert_eq!(fs::read(folder.root().join("f")).unwrap(), b"small");
+}
+
+#[test]
 fn nonsense_is_refused() {
     let folder = Folder::new();
     let good = folder.request("f", b"data");
@@ -219,5 +314,12 @@ fn nonsense_is_refused() {
     invalid(CopyFileRequest { file_size: 3, ..good.clone() });
     invalid(CopyFileRequest { offset: i64::MAX, ..good.clone() });
     invalid(CopyFileRequest { file_mode: libc::S_IFBLK | 0o600, ..good.clone() });
-    invalid(CopyFileRequest { file_mode: libc::S_IFIFO | 0o600, ..good });
+    invalid(CopyFileRequest { file_mode: libc::S_IFIFO | 0o600, ..good.clone() });
+    invalid(folder.request("a\0b", b"data"));
+    invalid(folder.request(&"d/".repeat(3000), b"data"));
+    let link = CopyFileRequest { file_mode: libc::S_IFLNK | 0o777, ..good };
+    for target in [&b""[..], b"a\0b", &[b'a'; 4096]] {
+        invalid(CopyFileRequest { data: target.to_vec(), ..link.clone() });
+    }
+    assert_eq!(fs::read_dir(folder.root()).unwrap().count(), 0);
 }
