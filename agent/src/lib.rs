@@ -8,6 +8,7 @@ pub mod device;
 pub mod extension;
 pub mod init;
 pub mod logger;
+pub mod mem_agent;
 pub mod network;
 pub mod os;
 pub mod panic;

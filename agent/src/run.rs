@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Sources};
 use crate::device::Devices;
+use crate::mem_agent::MemAgent;
 use crate::os::{Linux, Os};
 use crate::reaper::{Reaper, Scope};
 use crate::sandbox::Paths;
@@ -165,7 +166,9 @@ async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), Ser
     if let Err(error) = uevent::start(Arc::clone(&os), Arc::clone(&devices)) {
         log::warn!("new devices are found by looking alone: {error}");
     }
-    let agent = Arc::new(Agent::new(os, reaper, Paths::default()).with_devices(devices));
+    let mem_agent = MemAgent::start(Arc::clone(&os), config.mem_agent);
+    let agent = Agent::new(os, reaper, Paths::default());
+    let agent = Arc::new(agent.with_devices(devices).with_mem_agent(mem_agent));
     let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
     let why = tokio::select! {
         () = agent.wait_for_end() => "the sandbox has been destroyed",

@@ -13,6 +13,7 @@ use nix::time::{ClockId, clock_gettime};
 use tokio::sync::{Mutex, Notify};
 
 use crate::device::Devices;
+use crate::mem_agent::MemAgent;
 use crate::os::Os;
 use crate::reaper::Reaper;
 use crate::resources::Resources;
@@ -31,6 +32,8 @@ pub struct Agent {
     pub reaper: Arc<Reaper>,
     /// Devices that the host plugs in.
     pub devices: Arc<Devices>,
+    /// Reclaims memory, where it is on.
+    pub mem_agent: MemAgent,
     /// Processors and memory that the host adds.
     pub resources: Arc<Resources>,
     /// Folders to work in.
@@ -50,6 +53,7 @@ impl Agent {
         Self {
             os,
             reaper,
+            mem_agent: MemAgent::default(),
             resources: Arc::new(Resources::new(devices.sys())),
             devices,
             paths,
@@ -77,6 +81,13 @@ impl Agent {
             reaper: Arc::clone(&self.reaper),
             paths: self.paths.clone(),
         }
+    }
+
+    /// The same agent with a memory agent.
+    #[must_use]
+    pub fn with_mem_agent(mut self, mem_agent: MemAgent) -> Self {
+        self.mem_agent = mem_agent;
+        self
     }
 
     /// Asks for the end of the agent.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kata_agent::device::Devices;
+use kata_agent::mem_agent::{MemAgent, Settings};
 use kata_agent::os::{Os, Recorder};
 use kata_agent::reaper::{Reaper, Scope};
 use kata_agent::sandbox::Paths;
@@ -15,9 +16,9 @@ use kata_agent_api::agent::{
     ARPNeighbors, AddARPNeighborsRequest, AddSwapPathRequest, AddSwapRequest, CopyFileRequest,
     CreateSandboxRequest, DestroySandboxRequest, GetDiagnosticDataRequest, GetMetricsRequest,
     GuestDetailsRequest, KernelModule, ListInterfacesRequest, ListRoutesRequest,
-    RemoveStaleVirtiofsShareMountsRequest, ReseedRandomDevRequest, ResizeVolumeRequest, Routes,
-    SetGuestDateTimeRequest, Storage, UpdateInterfaceRequest, UpdateRoutesRequest,
-    VolumeStatsRequest,
+    MemAgentCompactConfig, MemAgentMemcgConfig, RemoveStaleVirtiofsShareMountsRequest,
+    ReseedRandomDevRequest, ResizeVolumeRequest, Routes, SetGuestDateTimeRequest, Storage,
+    UpdateInterfaceRequest, UpdateRoutesRequest, VolumeStatsRequest,
 };
 use kata_agent_api::agent_ttrpc::AgentServiceClient;
 use kata_agent_api::health::CheckRequest;
@@ -45,6 +46,10 @@ fn deadline() -> context::Context {
 
 impl Guest {
     async fn start(os: Recorder) -> Self {
+        Self::start_with(os, Settings::default()).await
+    }
+
+    async fn start_with(os: Recorder, mem_agent: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths {
             run: folder.path().join("run"),
@@ -56,7 +61,8 @@ impl Guest {
         // Devices of this machine, which do not get new ones while a test runs.
         let devices = Arc::new(Devices::new(Arc::clone(&os) as Arc<dyn Os>, Duration::ZERO));
         let agent = Agent::new(Arc::clone(&os) as Arc<dyn Os>, reaper, paths);
-        let agent = Arc::new(agent.with_devices(devices));
+        let mem_agent = MemAgent::start(Arc::clone(&os) as Arc<dyn Os>, mem_agent);
+        let agent = Arc::new(agent.with_devices(devices).with_mem_agent(mem_agent));
         let address = format!("unix://{}/agent.sock", folder.path().display());
         let server = Server::start(&address, Arc::clone(&agent)).await.unwrap();
         let client = connect::connect(&address, LONG).await.unwrap();
@@ -332,6 +338,22 @@ async fn volumes_and_swap() {
 }
 
 #[tokio::test]
+async fn the_memory_agent_is_off_or_obeys() {
+    let guest = Guest::start(Recorder::new()).await;
+    let memcg = MemAgentMemcgConfig { period_secs: Some(5), ..Default::default() };
+    let off = guest.rpc.mem_agent_memcg_set(deadline(), &memcg).await;
+    check_fails(off, Code::FAILED_PRECONDITION, "agent.mem_agent_enable");
+    let settings = Settings { enable: true, ..Settings::default() };
+    let guest = Guest::start_with(Recorder::new(), settings).await;
+    guest.rpc.mem_agent_memcg_set(deadline(), &memcg).await.unwrap();
+    let compact = MemAgentCompactConfig { compact_order: Some(11), ..Default::default() };
+    let wrong = guest.rpc.mem_agent_compact_set(deadline(), &compact).await;
+    check_fails(wrong, Code::INVALID_ARGUMENT, "mem_agent_compact_order");
+    let compact = MemAgentCompactConfig { compact_order: Some(10), ..Default::default() };
+    guest.rpc.mem_agent_compact_set(deadline(), &compact).await.unwrap();
+}
+
+#[tokio::test]
 async fn every_other_rpc_says_that_it_is_not_there() {
     let guest = Guest::start(Recorder::new()).await;
     let contract = include_str!("../api/tests/contract.txt");
@@ -349,6 +371,8 @@ async fn every_other_rpc_says_that_it_is_not_there() {
         "GetVolumeStats",
         "ListInterfaces",
         "ListRoutes",
+        "MemAgentCompactSet",
+        "MemAgentMemcgSet",
         "MemHotplugByProbe",
         "OnlineCPUMem",
         "RemoveStaleVirtiofsShareMounts",
@@ -373,6 +397,6 @@ async fn every_other_rpc_says_that_it_is_not_there() {
         absent += 1;
         check_fails(guest.raw(name).await, Code::UNIMPLEMENTED, name);
     }
-    assert_eq!(absent, 19);
+    assert_eq!(absent, 17);
     check_fails(guest.raw("Frobnicate").await, Code::UNIMPLEMENTED, "Frobnicate");
 }

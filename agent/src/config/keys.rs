@@ -57,44 +57,35 @@ const KEYS: [(&str, &str, Setter); 22] = [
     ("policy_file", "agent.policy_file", |c, v| put(&mut c.policy_file, text(v))),
 ];
 
-const MEM_AGENT: [&str; 15] = [
-    "mem_agent_enable",
-    "mem_agent_memcg_disable",
-    "mem_agent_memcg_swap",
-    "mem_agent_memcg_swappiness_max",
-    "mem_agent_memcg_period_secs",
-    "mem_agent_memcg_period_psi_percent_limit",
-    "mem_agent_memcg_eviction_psi_percent_limit",
-    "mem_agent_memcg_eviction_run_aging_count_min",
-    "mem_agent_compact_disable",
-    "mem_agent_compact_period_secs",
-    "mem_agent_compact_period_psi_percent_limit",
-    "mem_agent_compact_psi_percent_limit",
-    "mem_agent_compact_sec_max",
-    "mem_agent_compact_order",
-    "mem_agent_compact_threshold",
-];
-
 /// Sets what one line of the file says.
 pub(super) fn set_from_file(
     config: &mut Config,
     key: &str,
     value: &toml::Value,
 ) -> Result<(), String> {
-    let text = match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Integer(number) => number.to_string(),
-        toml::Value::Boolean(flag) => flag.to_string(),
-        // Durations are written as a table in files that exist.
-        toml::Value::Table(table) => match table.get("secs") {
-            Some(toml::Value::Integer(seconds)) => seconds.to_string(),
-            _ => return Err(format!("{key} has a value of the wrong type")),
-        },
-        _ => return Err(format!("{key} has a value of the wrong type")),
+    let text = as_text(value);
+    let set = match KEYS.iter().find(|(name, _, _)| *name == key) {
+        Some((_, _, set)) => text.clone().and_then(|text| set(config, &text)),
+        // A key that is not known is worse than its value.
+        None => config
+            .mem_agent
+            .set(key, text.as_deref().unwrap_or_default())
+            .ok_or_else(|| format!("{key} is not known"))?,
     };
-    match KEYS.iter().find(|(name, _, _)| *name == key) {
-        Some((_, _, set)) => set(config, &text).map_err(|problem| format!("{key}: {problem}")),
-        None => mem_agent(config, key, &text).ok_or_else(|| format!("{key} is not known")),
+    text.and(set).map_err(|problem| format!("{key}: {problem}"))
+}
+
+/// A value as it would stand on the command line.
+fn as_text(value: &toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(flag) => Ok(flag.to_string()),
+        // Durations are written as a table in files that exist.
+        toml::Value::Table(table) => {
+            duration(table).ok_or_else(|| "the table is no duration with secs and nanos".to_owned())
+        }
+        _ => Err("the value has the wrong type".to_owned()),
     }
 }
 
@@ -115,7 +106,10 @@ pub(super) fn set_from_cmdline(
         .map_err(|problem| format!("{name}: {problem}"));
     }
     let Some(own) = name.strip_prefix("agent.") else { return Ok(()) };
-    mem_agent(config, own, value.unwrap_or("true")).ok_or_else(|| format!("{name} is not known"))
+    match config.mem_agent.set(own, value.unwrap_or("true")) {
+        Some(set) => set.map_err(|problem| format!("{name}: {problem}")),
+        None => Err(format!("{name} is not known")),
+    }
 }
 
 /// Sets what one environment variable says.
@@ -134,13 +128,14 @@ pub(super) fn set_from_environment(
     .map_err(|problem| format!("{name}: {problem}"))
 }
 
-fn mem_agent(config: &mut Config, name: &str, value: &str) -> Option<()> {
-    // The eighth compaction setting came later than the others.
-    if MEM_AGENT.contains(&name) || name == "mem_agent_compact_force_times" {
-        config.mem_agent.insert(name.to_owned(), value.to_owned());
-        return Some(());
+/// What a table with `secs` and `nanos` says, as [`seconds`] reads it.
+fn duration(table: &toml::Table) -> Option<String> {
+    if !table.keys().all(|key| matches!(key.as_str(), "secs" | "nanos")) {
+        return None;
     }
-    None
+    let part = |name: &str| table.get(name).map_or(Some(0), toml::Value::as_integer);
+    let (secs, nanos) = (u32::try_from(part("secs")?).ok()?, u32::try_from(part("nanos")?).ok()?);
+    (nanos < 1_000_000_000).then(|| format!("{secs}.{nanos:09}"))
 }
 
 fn put<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
@@ -148,7 +143,7 @@ fn put<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
     Ok(())
 }
 
-fn flag(value: &str) -> Result<bool, String> {
+pub(crate) fn flag(value: &str) -> Result<bool, String> {
     match value {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
@@ -160,8 +155,12 @@ fn number(value: &str) -> Result<u32, String> {
     value.parse().map_err(|_| format!("{value:?} is not a number"))
 }
 
+/// Whole seconds, or what [`duration`] makes of a table.
 fn seconds(value: &str) -> Result<Duration, String> {
-    Ok(Duration::from_secs(number(value)?.into()))
+    let (whole, nanos) = value.split_once('.').unwrap_or((value, "000000000"));
+    let nanos = nanos.parse().ok().filter(|_| nanos.len() == 9);
+    let nanos = nanos.ok_or_else(|| format!("{value:?} is not a number of seconds"))?;
+    Ok(Duration::new(number(whole)?.into(), nanos))
 }
 
 fn text(value: &str) -> Result<String, String> {

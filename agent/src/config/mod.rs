@@ -7,6 +7,7 @@ mod cmdline;
 mod keys;
 
 pub(crate) use cmdline::parse as parameters;
+pub(crate) use keys::flag;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
+
+use crate::mem_agent;
 
 /// A configuration file or command line longer than this is not looked at further.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -111,8 +114,8 @@ pub struct Config {
     pub secure_storage_integrity: bool,
     /// Policy file.
     pub policy_file: String,
-    /// `mem_agent_*` settings as given.
-    pub mem_agent: BTreeMap<String, String>,
+    /// Of the memory agent.
+    pub mem_agent: mem_agent::Settings,
 }
 
 impl Default for Config {
@@ -140,7 +143,7 @@ impl Default for Config {
             guest_components_procs: "api-server-rest".to_owned(),
             secure_storage_integrity: true,
             policy_file: String::new(),
-            mem_agent: BTreeMap::new(),
+            mem_agent: mem_agent::Settings::default(),
         }
     }
 }

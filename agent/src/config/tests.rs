@@ -41,7 +41,10 @@ fn kernel_parameters() {
         server_addr: "unix:///a".to_owned(),
         no_proxy: "a b".to_owned(),
         unified_cgroup_hierarchy: false,
-        mem_agent: BTreeMap::from([("mem_agent_memcg_swap".into(), "true".into())]),
+        mem_agent: mem_agent::Settings {
+            memcg: mem_agent::Memcg { swap: true, ..mem_agent::Memcg::default() },
+            ..mem_agent::Settings::default()
+        },
         ..Config::default()
     };
     assert_eq!(config, expected);
@@ -82,6 +85,64 @@ fn the_command_line_wins_over_the_file_and_the_environment_over_both() {
     let (config, warnings) = Config::load(&sources).unwrap();
     assert_eq!(config.log_level, LevelFilter::Error);
     assert_eq!(warnings, ["environment: KATA_AGENT_COLOUR: this variable is not known"]);
+}
+
+#[test]
+fn durations_in_files() {
+    let load = |value: &str| {
+        let (config, warnings) = load_file(&format!("hotplug_timeout = {value}\n"), "").unwrap();
+        (config.hotplug_timeout, warnings.into_iter().next().unwrap_or_default())
+    };
+    for (value, milliseconds) in [
+        ("2", 2000),
+        ("\"2\"", 2000),
+        ("{ secs = 1, nanos = 500000000 }", 1500),
+        ("{ nanos = 7000000 }", 7),
+        ("{ secs = 0 }", 0),
+    ] {
+        assert_eq!(load(value), (Duration::from_millis(milliseconds), String::new()), "{value}");
+    }
+    for value in [
+        "-1",
+        "1.5",
+        "\"1.5\"",
+        "\"\"",
+        "{ secs = -1 }",
+        "{ secs = 1, nanos = 1000000000 }",
+        "{ seconds = 1 }",
+        "{ secs = \"1\" }",
+        "4294967296",
+    ] {
+        let (left, warning) = load(value);
+        assert_eq!(left, Config::default().hotplug_timeout, "{value}");
+        assert!(warning.contains("hotplug_timeout: "), "{value}: {warning}");
+    }
+    // Only where a duration is due.
+    let (config, warnings) =
+        load_file("log_vport = { secs = 1 }\n[endpoints]\na = 1\n", "").unwrap();
+    assert_eq!(config, Config::default());
+    let mut warnings = warnings.iter().map(|warning| warning.split_once(": ").unwrap().1);
+    assert_eq!(warnings.next(), Some("endpoints is not known"));
+    assert_eq!(warnings.next(), Some("log_vport: \"1.000000000\" is not a number"));
+}
+
+#[test]
+fn the_memory_agent_in_files_and_on_the_command_line() {
+    let text = "mem_agent_enable = true\nmem_agent_memcg_period_secs = 300\n\
+                mem_agent_compact_order = 11\nmem_agent_compact_threshold = []\n";
+    let cmdline = "agent.mem_agent_memcg_disable agent.mem_agent_memcg_swappiness_max=300";
+    let (config, warnings) = load_file(text, cmdline).unwrap();
+    assert!(config.mem_agent.enable && config.mem_agent.memcg.disabled);
+    assert_eq!(config.mem_agent.memcg.period, Duration::from_secs(300));
+    let expected = [
+        "mem_agent_compact_order: \"11\" is no number from 0 to 10",
+        "mem_agent_compact_threshold: the value has the wrong type",
+        "agent.mem_agent_memcg_swappiness_max: \"300\" is no number from 0 to 200",
+    ];
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for (warning, expected) in warnings.iter().zip(expected) {
+        assert!(warning.ends_with(expected), "{warning}");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod get_metrics;
 mod get_volume_stats;
 mod list_interfaces;
 mod list_routes;
+mod mem_agent_compact_set;
+mod mem_agent_memcg_set;
 mod mem_hotplug_by_probe;
 mod online_cpu_mem;
 mod path;
@@ -112,6 +114,8 @@ agent_service! {
         get_volume_stats: agent::VolumeStatsRequest => csi::VolumeStatsResponse;
         list_interfaces: agent::ListInterfacesRequest => agent::Interfaces;
         list_routes: agent::ListRoutesRequest => agent::Routes;
+        mem_agent_compact_set: agent::MemAgentCompactConfig => Empty;
+        mem_agent_memcg_set: agent::MemAgentMemcgConfig => Empty;
         mem_hotplug_by_probe: agent::MemHotplugByProbeRequest => Empty;
         online_cpu_mem: agent::OnlineCPUMemRequest => Empty;
         remove_stale_virtiofs_share_mounts: agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
@@ -128,8 +132,6 @@ agent_service! {
         create_container "CreateContainer": agent::CreateContainerRequest => Empty;
         exec_process "ExecProcess": agent::ExecProcessRequest => Empty;
         get_oom_event "GetOOMEvent": agent::GetOOMEventRequest => agent::OOMEvent;
-        mem_agent_compact_set "MemAgentCompactSet": agent::MemAgentCompactConfig => Empty;
-        mem_agent_memcg_set "MemAgentMemcgSet": agent::MemAgentMemcgConfig => Empty;
         pause_container "PauseContainer": agent::PauseContainerRequest => Empty;
         read_stderr "ReadStderr": agent::ReadStreamRequest => agent::ReadStreamResponse;
         read_stdout "ReadStdout": agent::ReadStreamRequest => agent::ReadStreamResponse;
