@@ -149,11 +149,15 @@ async fn sandbox_from_begin_to_end() {
         mkdir /run/sandbox 755
         mkdir /run/shared/containers 755
         hostname pod
+        namespace ipc /run/sandbox-ns/ipc "pod"
+        namespace uts /run/sandbox-ns/uts "pod"
         mkdir /sandbox/shm 755
         mount shm /sandbox/shm tmpfs noexec,size=65536
         write /run/sandbox/resolv.conf "nameserver 192.0.2.1\nsearch example.org\n"
         mount /run/sandbox/resolv.conf /etc/resolv.conf - bind
         unmount /etc/resolv.conf lazily
+        unmount /run/sandbox-ns/uts lazily
+        unmount /run/sandbox-ns/ipc lazily
         unmount /sandbox/shm lazily
     "#]]
     .assert_eq(&guest.log());
@@ -175,7 +179,10 @@ async fn a_sandbox_that_fails_leaves_nothing() {
     };
     let outcome = guest.rpc.create_sandbox(deadline(), &request).await;
     check_fails(outcome, Code::UNIMPLEMENTED, "blk-ccw");
-    assert!(guest.log().ends_with("unmount /ephemeral lazily\n"), "{}", guest.log());
+    let undone = "unmount /ephemeral lazily\n\
+                  unmount /run/sandbox-ns/uts lazily\n\
+                  unmount /run/sandbox-ns/ipc lazily\n";
+    assert!(guest.log().ends_with(undone), "{}", guest.log());
     let bad = [
         CreateSandboxRequest { sandbox_id: "../x".into(), ..Default::default() },
         CreateSandboxRequest { hostname: "h".repeat(65), ..Default::default() },

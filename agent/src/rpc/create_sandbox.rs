@@ -9,8 +9,8 @@ use kata_agent_api::agent::{CreateSandboxRequest, KernelModule};
 use protobuf::well_known_types::empty::Empty;
 
 use super::Fault;
-use crate::os::Mount;
-use crate::sandbox::Sandbox;
+use crate::os::{Mount, Namespace};
+use crate::sandbox::{Sandbox, hooks};
 use crate::server::Agent;
 
 /// Longest host name that Linux takes.
@@ -34,8 +34,8 @@ pub(super) async fn call(agent: &Agent, request: CreateSandboxRequest) -> Result
         sandbox.unmount_all(os);
         return Err(fault);
     }
-    if !request.guest_hook_path.is_empty() && !Path::new(&request.guest_hook_path).is_dir() {
-        log::warn!("there is no folder of guest hooks at {}", request.guest_hook_path);
+    if !request.guest_hook_path.is_empty() {
+        sandbox.hooks = hooks::scan(Path::new(&request.guest_hook_path));
     }
     log::info!(id = sandbox.id; "sandbox created");
     *slot = Some(sandbox);
@@ -83,6 +83,13 @@ async fn set_up(
         os.set_hostname(&request.hostname)
             .map_err(Fault::internal(format!("can't set the host name {}", request.hostname)))?;
     }
+    for kind in [Namespace::Ipc, Namespace::Uts] {
+        let place = paths.namespace(kind);
+        let what = format!("can't make the sandbox's {} namespace", kind.name());
+        os.make_namespace(kind, &place, &request.hostname).map_err(Fault::internal(what))?;
+        sandbox.mounts.push(place);
+    }
+    sandbox.has_namespaces = true;
     sandbox.storages.add_all(&agent.tools(), &request.storages, None).await?;
     if !request.dns.is_empty() {
         let file = paths.sandbox().join("resolv.conf");

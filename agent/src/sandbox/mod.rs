@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use kata_agent_api::paths;
 
-use crate::os::Os;
+use crate::container::GuestHooks;
+use crate::os::{Namespace, Os};
 use crate::storage::Storages;
 
 /// Folders that the agent works in. Differ only in tests.
@@ -36,6 +37,18 @@ impl Paths {
     pub fn shared_containers(&self) -> PathBuf {
         self.run.join("shared/containers")
     }
+
+    /// What belongs to a container: its bundle, and what is written over its root.
+    #[must_use]
+    pub fn container(&self, id: &str) -> PathBuf {
+        self.run.join(id)
+    }
+
+    /// A namespace that the sandbox keeps.
+    #[must_use]
+    pub fn namespace(&self, kind: Namespace) -> PathBuf {
+        self.run.join("sandbox-ns").join(kind.name())
+    }
 }
 
 /// The one sandbox of a guest.
@@ -47,6 +60,10 @@ pub struct Sandbox {
     pub storages: Storages,
     /// Further mounts to undo, the last one first.
     pub mounts: Vec<PathBuf>,
+    /// Whether ipc and uts namespaces were made for all.
+    pub has_namespaces: bool,
+    /// Hooks that the guest image brings.
+    pub hooks: GuestHooks,
 }
 
 impl Sandbox {
