@@ -12,6 +12,7 @@ pub mod mem_agent;
 pub mod network;
 pub mod os;
 pub mod panic;
+pub mod policy;
 pub mod process;
 pub mod procfs;
 pub mod reaper;

@@ -16,6 +16,7 @@ use crate::config::{Config, Sources};
 use crate::device::Devices;
 use crate::mem_agent::MemAgent;
 use crate::os::{Linux, Os};
+use crate::policy::Policy;
 use crate::reaper::{Reaper, Scope};
 use crate::sandbox::Paths;
 use crate::server::{Agent, Server, ServerError};
@@ -138,13 +139,14 @@ fn prepare_and_serve(
     {
         log::warn!("no log on vsock port {}: {error}", config.log_vport);
     }
+    let policy = Policy::load(Path::new(&config.policy_file))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(8)
         .build()?;
     let scope = if process_one { Scope::Everything } else { Scope::OwnChildren };
-    drive(runtime, serve(Arc::clone(os), &config, scope))?;
+    drive(runtime, serve(Arc::clone(os), &config, policy, scope))?;
     Ok(())
 }
 
@@ -156,7 +158,12 @@ fn drive<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
     outcome
 }
 
-async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), ServerError> {
+async fn serve(
+    os: Arc<dyn Os>,
+    config: &Config,
+    policy: Policy,
+    scope: Scope,
+) -> Result<(), ServerError> {
     let reaper = Arc::new(Reaper::new(scope));
     reaper.start().map_err(ServerError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
@@ -168,7 +175,7 @@ async fn serve(os: Arc<dyn Os>, config: &Config, scope: Scope) -> Result<(), Ser
     }
     let mem_agent = MemAgent::start(Arc::clone(&os), config.mem_agent);
     let agent = Agent::new(os, reaper, Paths::default());
-    let agent = Arc::new(agent.with_devices(devices).with_mem_agent(mem_agent));
+    let agent = Arc::new(agent.with_devices(devices).with_mem_agent(mem_agent).with_policy(policy));
     let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
     let why = tokio::select! {
         () = agent.wait_for_end() => "the sandbox has been destroyed",

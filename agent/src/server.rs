@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::device::Devices;
 use crate::mem_agent::MemAgent;
 use crate::os::Os;
+use crate::policy::Policy;
 use crate::reaper::Reaper;
 use crate::resources::Resources;
 use crate::rpc::Service;
@@ -36,6 +37,8 @@ pub struct Agent {
     pub mem_agent: MemAgent,
     /// Processors and memory that the host adds.
     pub resources: Arc<Resources>,
+    /// What requests are judged by.
+    pub policy: Policy,
     /// Folders to work in.
     pub paths: Paths,
     /// The sandbox, once there is one.
@@ -56,6 +59,7 @@ impl Agent {
             mem_agent: MemAgent::default(),
             resources: Arc::new(Resources::new(devices.sys())),
             devices,
+            policy: Policy::default(),
             paths,
             sandbox: Mutex::new(None),
             end: Notify::new(),
@@ -87,6 +91,13 @@ impl Agent {
     #[must_use]
     pub fn with_mem_agent(mut self, mem_agent: MemAgent) -> Self {
         self.mem_agent = mem_agent;
+        self
+    }
+
+    /// The same agent with a policy.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
         self
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use kata_agent::device::Devices;
 use kata_agent::mem_agent::{MemAgent, Settings};
 use kata_agent::os::{Os, Recorder};
+use kata_agent::policy::Policy;
 use kata_agent::reaper::{Reaper, Scope};
 use kata_agent::sandbox::Paths;
 use kata_agent::server::{Agent, Server};
@@ -17,8 +18,8 @@ use kata_agent_api::agent::{
     CreateSandboxRequest, DestroySandboxRequest, GetDiagnosticDataRequest, GetMetricsRequest,
     GuestDetailsRequest, KernelModule, ListInterfacesRequest, ListRoutesRequest,
     MemAgentCompactConfig, MemAgentMemcgConfig, RemoveStaleVirtiofsShareMountsRequest,
-    ReseedRandomDevRequest, ResizeVolumeRequest, Routes, SetGuestDateTimeRequest, Storage,
-    UpdateInterfaceRequest, UpdateRoutesRequest, VolumeStatsRequest,
+    ReseedRandomDevRequest, ResizeVolumeRequest, Routes, SetGuestDateTimeRequest, SetPolicyRequest,
+    Storage, UpdateInterfaceRequest, UpdateRoutesRequest, VolumeStatsRequest,
 };
 use kata_agent_api::agent_ttrpc::AgentServiceClient;
 use kata_agent_api::health::CheckRequest;
@@ -46,10 +47,10 @@ fn deadline() -> context::Context {
 
 impl Guest {
     async fn start(os: Recorder) -> Self {
-        Self::start_with(os, Settings::default()).await
+        Self::start_with(os, Settings::default(), Policy::default()).await
     }
 
-    async fn start_with(os: Recorder, mem_agent: Settings) -> Self {
+    async fn start_with(os: Recorder, mem_agent: Settings, policy: Policy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths {
             run: folder.path().join("run"),
@@ -62,7 +63,8 @@ impl Guest {
         let devices = Arc::new(Devices::new(Arc::clone(&os) as Arc<dyn Os>, Duration::ZERO));
         let agent = Agent::new(Arc::clone(&os) as Arc<dyn Os>, reaper, paths);
         let mem_agent = MemAgent::start(Arc::clone(&os) as Arc<dyn Os>, mem_agent);
-        let agent = Arc::new(agent.with_devices(devices).with_mem_agent(mem_agent));
+        let agent = agent.with_devices(devices).with_mem_agent(mem_agent).with_policy(policy);
+        let agent = Arc::new(agent);
         let address = format!("unix://{}/agent.sock", folder.path().display());
         let server = Server::start(&address, Arc::clone(&agent)).await.unwrap();
         let client = connect::connect(&address, LONG).await.unwrap();
@@ -351,13 +353,48 @@ async fn the_memory_agent_is_off_or_obeys() {
     let off = guest.rpc.mem_agent_memcg_set(deadline(), &memcg).await;
     check_fails(off, Code::FAILED_PRECONDITION, "agent.mem_agent_enable");
     let settings = Settings { enable: true, ..Settings::default() };
-    let guest = Guest::start_with(Recorder::new(), settings).await;
+    let guest = Guest::start_with(Recorder::new(), settings, Policy::default()).await;
     guest.rpc.mem_agent_memcg_set(deadline(), &memcg).await.unwrap();
     let compact = MemAgentCompactConfig { compact_order: Some(11), ..Default::default() };
     let wrong = guest.rpc.mem_agent_compact_set(deadline(), &compact).await;
     check_fails(wrong, Code::INVALID_ARGUMENT, "mem_agent_compact_order");
     let compact = MemAgentCompactConfig { compact_order: Some(10), ..Default::default() };
     guest.rpc.mem_agent_compact_set(deadline(), &compact).await.unwrap();
+}
+
+#[cfg(not(feature = "policy"))]
+#[tokio::test]
+async fn a_policy_needs_its_feature() {
+    let guest = Guest::start(Recorder::new()).await;
+    let request = SetPolicyRequest { policy: "package agent_policy".into(), ..Default::default() };
+    let outcome = guest.rpc.set_policy(deadline(), &request).await;
+    check_fails(outcome, Code::UNIMPLEMENTED, "without policies");
+}
+
+#[cfg(feature = "policy")]
+#[tokio::test]
+async fn a_policy_judges_before_anything_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.rego");
+    let rules = "package agent_policy\n\
+                 CreateSandboxRequest if input.hostname == \"good\"\n\
+                 SetPolicyRequest := true\n";
+    std::fs::write(&file, rules).unwrap();
+    let policy = Policy::load(&file).unwrap();
+    let guest = Guest::start_with(Recorder::new(), Settings::default(), policy).await;
+    let sandbox =
+        |hostname: &str| CreateSandboxRequest { hostname: hostname.into(), ..Default::default() };
+    let outcome = guest.rpc.create_sandbox(deadline(), &sandbox("bad")).await;
+    check_fails(outcome, Code::PERMISSION_DENIED, "CreateSandboxRequest is blocked by policy");
+    assert_eq!(guest.log(), "");
+    guest.rpc.create_sandbox(deadline(), &sandbox("good")).await.unwrap();
+    // Another policy, which allows no further one.
+    let request = |text: &str| SetPolicyRequest { policy: text.into(), ..Default::default() };
+    let outcome = guest.rpc.set_policy(deadline(), &request("package other")).await;
+    check_fails(outcome, Code::INVALID_ARGUMENT, "its package is data.other");
+    guest.rpc.set_policy(deadline(), &request("package agent_policy\nx := 1")).await.unwrap();
+    let outcome = guest.rpc.set_policy(deadline(), &request(rules)).await;
+    check_fails(outcome, Code::PERMISSION_DENIED, "SetPolicyRequest");
 }
 
 #[tokio::test]
@@ -387,6 +424,7 @@ async fn every_other_rpc_says_that_it_is_not_there() {
         "ResizeVolume",
         "SetGuestDateTime",
         "SetIPTables",
+        "SetPolicy",
         "UpdateEphemeralMounts",
         "UpdateInterface",
         "UpdateRoutes",
@@ -404,6 +442,6 @@ async fn every_other_rpc_says_that_it_is_not_there() {
         absent += 1;
         check_fails(guest.raw(name).await, Code::UNIMPLEMENTED, name);
     }
-    assert_eq!(absent, 17);
+    assert_eq!(absent, 16);
     check_fails(guest.raw("Frobnicate").await, Code::UNIMPLEMENTED, "Frobnicate");
 }

@@ -54,7 +54,8 @@ const KEYS: [(&str, &str, Setter); 22] = [
     ("secure_storage_integrity", "agent.secure_storage_integrity", |c, v| {
         put(&mut c.secure_storage_integrity, flag(v))
     }),
-    ("policy_file", "agent.policy_file", |c, v| put(&mut c.policy_file, text(v))),
+    // No parameter of the kernel: the host, which a policy is against, chooses those.
+    ("policy_file", "", |c, v| put(&mut c.policy_file, text(v))),
 ];
 
 /// Sets what one line of the file says.

@@ -112,7 +112,7 @@ pub struct Config {
     pub guest_components_procs: String,
     /// Protect the integrity of encrypted storage.
     pub secure_storage_integrity: bool,
-    /// Policy file.
+    /// Policy file; it is read with the feature `policy` only.
     pub policy_file: String,
     /// Of the memory agent.
     pub mem_agent: mem_agent::Settings,
@@ -142,7 +142,7 @@ impl Default for Config {
             guest_components_rest_api: "resource".to_owned(),
             guest_components_procs: "api-server-rest".to_owned(),
             secure_storage_integrity: true,
-            policy_file: String::new(),
+            policy_file: crate::policy::DEFAULT_FILE.to_owned(),
             mem_agent: mem_agent::Settings::default(),
         }
     }

@@ -8,6 +8,7 @@ use ttrpc::Code;
 use crate::device::DeviceError;
 use crate::network::NetworkError;
 use crate::network::tables::TablesError;
+use crate::policy::PolicyError;
 use crate::resources::ResourceError;
 use crate::storage::StorageError;
 
@@ -26,6 +27,9 @@ pub enum Fault {
     /// Not in this state of the guest.
     #[error("{0}")]
     FailedPrecondition(String),
+    /// The guest's owner does not allow it.
+    #[error("{0}")]
+    PermissionDenied(String),
     /// Nobody does this here.
     #[error("{0}")]
     Unimplemented(String),
@@ -60,6 +64,16 @@ impl From<StorageError> for Fault {
             StorageError::Refused { target, source } => {
                 Self::Internal { what: format!("can't prepare the storage on {target}"), source }
             }
+        }
+    }
+}
+
+impl From<PolicyError> for Fault {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Denied(_) => Self::PermissionDenied(error.to_string()),
+            PolicyError::Unusable { .. } => Self::InvalidArgument(error.to_string()),
+            PolicyError::Absent => Self::Unimplemented(error.to_string()),
         }
     }
 }
@@ -120,6 +134,7 @@ impl From<Fault> for ttrpc::Error {
             Fault::InvalidArgument(_) => Code::INVALID_ARGUMENT,
             Fault::AlreadyExists(_) => Code::ALREADY_EXISTS,
             Fault::FailedPrecondition(_) => Code::FAILED_PRECONDITION,
+            Fault::PermissionDenied(_) => Code::PERMISSION_DENIED,
             Fault::Unimplemented(_) => Code::UNIMPLEMENTED,
             Fault::Internal { .. } => Code::INTERNAL,
         };

@@ -27,6 +27,7 @@ mod reseed_random_dev;
 mod resize_volume;
 mod set_guest_date_time;
 mod set_ip_tables;
+mod set_policy;
 mod termination_log;
 mod update_ephemeral_mounts;
 mod update_interface;
@@ -67,6 +68,14 @@ async fn in_background<T: Send + 'static>(
     done.map_err(|error| Fault::internal(format!("can't {what}"))(io::Error::other(error)))
 }
 
+/// What a policy does not allow to read, and what is not refused all the same.
+const BLANKED: &str = "ReadStreamRequest";
+
+/// A type's own name, by which policies know requests.
+fn type_name(path: &'static str) -> &'static str {
+    path.rsplit([':', ' ']).next().unwrap_or(path)
+}
+
 /// Turns the table below into the service. A verb that has a module is served by
 /// its `call`; every other one answers that it is not implemented, by its name.
 macro_rules! agent_service {
@@ -83,7 +92,16 @@ macro_rules! agent_service {
                     request: $request,
                 ) -> ttrpc::Result<$response> {
                     log::debug!(concat!("request ", stringify!($verb)));
-                    Ok($verb::call(&self.agent, request).await?)
+                    let name = type_name(stringify!($request));
+                    let verdict = self.agent.policy.check(name, &request);
+                    // Output that must not be seen is still read, or its writer would
+                    // be held up.
+                    let blanked = verdict.is_err() && name == BLANKED;
+                    if !blanked {
+                        verdict.map_err(Fault::from)?;
+                    }
+                    let answer = $verb::call(&self.agent, request).await?;
+                    Ok(if blanked { Default::default() } else { answer })
                 }
             )*
             $(
@@ -122,6 +140,7 @@ agent_service! {
         reseed_random_dev: agent::ReseedRandomDevRequest => Empty;
         resize_volume: agent::ResizeVolumeRequest => Empty;
         set_guest_date_time: agent::SetGuestDateTimeRequest => Empty;
+        set_policy: agent::SetPolicyRequest => Empty;
         set_ip_tables: agent::SetIPTablesRequest => agent::SetIPTablesResponse;
         update_ephemeral_mounts: agent::UpdateEphemeralMountsRequest => Empty;
         update_interface: agent::UpdateInterfaceRequest => types::Interface;
@@ -137,7 +156,6 @@ agent_service! {
         read_stdout "ReadStdout": agent::ReadStreamRequest => agent::ReadStreamResponse;
         remove_container "RemoveContainer": agent::RemoveContainerRequest => Empty;
         resume_container "ResumeContainer": agent::ResumeContainerRequest => Empty;
-        set_policy "SetPolicy": agent::SetPolicyRequest => Empty;
         signal_process "SignalProcess": agent::SignalProcessRequest => Empty;
         start_container "StartContainer": agent::StartContainerRequest => Empty;
         stats_container "StatsContainer":
