@@ -7,7 +7,7 @@ mod block;
 mod net;
 mod pci;
 mod scsi;
-mod sysfs;
+pub(crate) mod sysfs;
 mod vfio;
 
 use std::io;

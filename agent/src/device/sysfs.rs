@@ -13,7 +13,7 @@ use super::DevNode;
 const PAGE: u64 = 4096;
 
 /// Names in a folder, in order.
-pub(super) fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -22,7 +22,7 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
 }
 
 /// A text without the line's end; empty where there is none.
-pub(super) fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {
         let _ = file.take(PAGE).read_to_string(&mut text);

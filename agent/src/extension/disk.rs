@@ -2,14 +2,10 @@
 //! device.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 
 use super::{ExtensionError, SERIAL, check_name};
-
-/// A file of sysfs is no longer than a page.
-const PAGE: u64 = 4096;
+use crate::device::sysfs::{names, text};
 
 /// A disk with its first two partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +32,13 @@ pub(super) struct Partition {
 /// The disks whose serial number says that they are extensions, by name.
 pub(super) fn find(sys: &Path) -> Result<BTreeMap<String, Disk>, ExtensionError> {
     let mut found: BTreeMap<String, Disk> = BTreeMap::new();
-    for name in entries(&sys.join("block")).filter(|name| name.starts_with("vd")) {
+    for name in names(&sys.join("block")) {
+        if !name.starts_with("vd") {
+            continue;
+        }
         let folder = sys.join("block").join(&name);
-        let serial = read(&folder.join("serial"));
-        let Some(extension) = serial.trim_end_matches(['\0', '\n']).strip_prefix(SERIAL) else {
+        let serial = text(&folder.join("serial"));
+        let Some(extension) = serial.trim_end_matches('\0').strip_prefix(SERIAL) else {
             continue;
         };
         check_name(extension)?;
@@ -61,27 +60,7 @@ fn partition(disk: &Path, name: &str, number: u32) -> Option<Partition> {
     let name = format!("{name}{number}");
     let folder = disk.join(&name);
     // Sectors of 512 bytes, whatever those of the disk are.
-    let sectors: u64 = read(&folder.join("size")).trim().parse().ok()?;
-    let number = read(&folder.join("dev")).trim().to_owned();
+    let sectors: u64 = text(&folder.join("size")).parse().ok()?;
+    let number = text(&folder.join("dev"));
     Some(Partition { name, number, size: sectors.checked_mul(512)? })
-}
-
-/// Names in a folder, in order; none where it is not there.
-fn entries(folder: &Path) -> impl Iterator<Item = String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names.into_iter()
-}
-
-fn read(path: &Path) -> String {
-    let mut text = String::new();
-    if let Ok(file) = File::open(path) {
-        let _ = file.take(PAGE).read_to_string(&mut text);
-    }
-    text
 }

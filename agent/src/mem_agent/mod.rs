@@ -33,8 +33,13 @@ impl MemAgent {
         if !settings.enable {
             return Self::default();
         }
+        let places = Places::default();
+        // Kernels that have such figures may want psi=1 on their command line.
+        if pressure::read(os.as_ref(), &places.proc.join("pressure/memory")).is_none() {
+            log::warn!("the kernel shows no pressure, so the memory agent does nothing; psi=1?");
+        }
         let (sender, receiver) = watch::channel(settings);
-        tokio::spawn(Worker::new(os, Places::default()).work(receiver));
+        tokio::spawn(Worker::new(os, places).work(receiver));
         Self { settings: Some(sender) }
     }
 

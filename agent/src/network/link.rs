@@ -22,6 +22,9 @@ pub(super) struct Link {
     pub flags: LinkFlags,
     /// Kind of a virtual link, such as `veth`; empty for the others.
     pub kind: String,
+    /// Packets received and sent, then bytes, errors and drops, as the kernel has
+    /// them one after another.
+    pub counts: [u64; 8],
 }
 
 impl Link {
@@ -37,6 +40,12 @@ impl Link {
                 libc::IFLA_IFNAME => link.name = text(value),
                 libc::IFLA_ADDRESS => link.mac = value.to_vec(),
                 libc::IFLA_MTU => link.mtu = number(value)?,
+                libc::IFLA_STATS64 => {
+                    let (numbers, _) = value.as_chunks::<8>();
+                    for (count, number) in link.counts.iter_mut().zip(numbers) {
+                        *count = u64::from_ne_bytes(*number);
+                    }
+                }
                 libc::IFLA_LINKINFO => {
                     let kind = attributes(value).find(|(kind, _)| *kind == libc::IFLA_INFO_KIND);
                     link.kind = kind.map(|(_, value)| text(value)).unwrap_or_default();
@@ -45,6 +54,10 @@ impl Link {
             }
         }
         Some(link)
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        self.flags.contains(LinkFlags::Loopback)
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -3,6 +3,7 @@
 //! nothing between two calls: the kernel knows best. Knows the messages of the API,
 //! not how they arrive.
 
+mod counts;
 mod field;
 mod interface;
 mod link;
@@ -14,6 +15,7 @@ pub mod tables;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use counts::link_counts;
 pub use interface::{list_interfaces, update_interface};
 pub use neighbor::add_neighbors;
 pub use route::{list_routes, update_routes};

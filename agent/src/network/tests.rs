@@ -293,12 +293,10 @@ fn neighbours_of_both_families() {
         pair();
         update_interface(&interface("one", MAC, &["192.0.2.5/24", "2001:db8::5/64"])).unwrap();
         let neighbor = |ip: &str, state, flags, lladdr: &str| ARPNeighbor {
-            toIPAddress: Some(address(&format!("{ip}/0"))).into(),
-            device: "one".into(),
             lladdr: lladdr.into(),
             state,
             flags,
-            ..Default::default()
+            ..neighbor(ip)
         };
         add_neighbors(&[
             neighbor("192.0.2.1", 0x80, 0, OTHER_MAC),
@@ -405,4 +403,34 @@ fn more_links_than_one_answer_holds() {
         }
         assert_eq!(list_interfaces().unwrap().len(), 101);
     });
+}
+
+#[test]
+fn counts_of_links() {
+    alone(|| {
+        pair();
+        update_interface(&interface("one", MAC, &["192.0.2.5/24"])).unwrap();
+        let nobody = neighbor("192.0.2.1");
+        add_neighbors(&[nobody]).unwrap();
+        let socket = std::net::UdpSocket::bind("192.0.2.5:0").unwrap();
+        for _ in 0..5 {
+            socket.send_to(&[0; 1000], "192.0.2.1:9").unwrap();
+        }
+        // The kernel of a pair hands packets over at once. It sends some of its own.
+        let counts = link_counts().unwrap();
+        let of = |name: &str| counts.iter().find(|link| link.name == name).unwrap();
+        assert!(of("one").tx_packets >= 5 && of("one").tx_bytes >= 5000, "{counts:?}");
+        assert!(of("two").rx_packets >= 5 && of("two").rx_bytes >= 5000, "{counts:?}");
+        assert_eq!(counts.len(), 2, "the loopback is nobody's business");
+        assert_eq!((of("one").tx_errors, of("two").rx_errors), (0, 0));
+    });
+}
+
+fn neighbor(ip: &str) -> ARPNeighbor {
+    ARPNeighbor {
+        toIPAddress: Some(address(&format!("{ip}/0"))).into(),
+        device: "one".into(),
+        lladdr: OTHER_MAC.into(),
+        ..Default::default()
+    }
 }
