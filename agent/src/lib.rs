@@ -6,6 +6,8 @@ pub mod console;
 pub mod container;
 pub mod device;
 pub mod extension;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod init;
 pub mod logger;
 pub mod mem_agent;

@@ -86,6 +86,14 @@ impl Wanted {
     }
 }
 
+/// Whether all of a request makes sense, and what does is in its bounds.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn check(request: &Interface) {
+    let Ok(wanted) = Wanted::of(request) else { return };
+    assert!(wanted.name.len() < 16 && !wanted.name.contains('/'));
+    assert!(wanted.addresses.iter().all(|(ip, mask)| *mask <= if ip.is_ipv4() { 32 } else { 128 }));
+}
+
 /// Makes a link what `request` says and returns what it is then. All fields are
 /// checked before anything is changed; the device must be there already.
 ///

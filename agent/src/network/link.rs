@@ -28,7 +28,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    fn parse(body: &[u8]) -> Option<Self> {
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let header = body.get(..HEADER)?;
         let mut link = Self {
             index: number(header.get(4..)?)?,

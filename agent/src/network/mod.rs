@@ -66,5 +66,23 @@ fn refused(what: impl Into<String>) -> impl FnOnce(Refused) -> NetworkError {
     move |Refused { source, said }| NetworkError::Kernel { what, source, said }
 }
 
+/// For fuzzing, and in tests: any bytes as a request, and as an answer of the kernel.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    use protobuf::Message;
+    let links = [link::Link { index: 1, name: "eth0".to_owned(), ..link::Link::default() }];
+    if let Ok(request) = kata_agent_api::types::Interface::parse_from_bytes(bytes) {
+        interface::check(&request);
+    }
+    if let Ok(request) = kata_agent_api::types::Route::parse_from_bytes(bytes) {
+        let _ = route::Wanted::of(0, &request, &links);
+    }
+    if let Ok(request) = kata_agent_api::types::ARPNeighbor::parse_from_bytes(bytes) {
+        let _ = neighbor::Wanted::of(0, &request, &links);
+    }
+    socket::fuzz(bytes);
+    let _ = link::Link::parse(bytes);
+}
+
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ pub fn add_neighbors(neighbors: &[ARPNeighbor]) -> Result<(), NetworkError> {
     Ok(())
 }
 
-struct Wanted {
+pub(super) struct Wanted {
     header: NeighbourHeader,
     address: Vec<u8>,
     mac: Option<field::Mac>,
@@ -44,7 +44,11 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(index: usize, neighbor: &ARPNeighbor, links: &[Link]) -> Result<Self, NetworkError> {
+    pub(super) fn of(
+        index: usize,
+        neighbor: &ARPNeighbor,
+        links: &[Link],
+    ) -> Result<Self, NetworkError> {
         let path = |name: &str| format!("neighbors[{index}].{name}");
         let to = neighbor
             .toIPAddress

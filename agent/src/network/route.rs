@@ -24,7 +24,7 @@ const CLONED: u32 = 0x200;
 const RTAX_MTU: u16 = 2;
 
 /// A route to add, once all of it makes sense.
-struct Wanted {
+pub(super) struct Wanted {
     header: RouteHeader,
     attributes: Vec<DefaultNla>,
     has_gateway: bool,
@@ -33,7 +33,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(index: usize, route: &Route, links: &[Link]) -> Result<Self, NetworkError> {
+    pub(super) fn of(index: usize, route: &Route, links: &[Link]) -> Result<Self, NetworkError> {
         let path = |name: &str| format!("routes[{index}].{name}");
         let (destination, length) = field::network(&path("dest"), &route.dest, route.family)?;
         let device = field::link_name(&path("device"), &route.device)?;

@@ -196,6 +196,16 @@ fn acknowledged(payload: &[u8], flags: u16) -> Result<(), Refused> {
     Err(Refused { source, said })
 }
 
+/// For fuzzing, and in tests: any bytes as the end of an answer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    for flags in [0, NLM_F_ACK_TLVS, NLM_F_ACK_TLVS | NLM_F_CAPPED] {
+        if let Err(refused) = acknowledged(bytes, flags) {
+            assert!(refused.source.raw_os_error().is_some());
+        }
+    }
+}
+
 /// A message's body from its header and its attributes.
 fn body(header: &impl Emitable, attributes: &[DefaultNla]) -> Vec<u8> {
     let start = header.buffer_len();

@@ -17,8 +17,6 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 pub use message::Uevent;
-#[cfg(any(test, feature = "fuzzing"))]
-pub use message::fuzz;
 
 use crate::device::Devices;
 use crate::os::Os;
