@@ -1,0 +1,4 @@
+//! Fuzz target: addresses of devices.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kata_agent::fuzzing::device(bytes));
