@@ -2,6 +2,6 @@
 //! storages that it uses. What a container is made of is `guest-container`'s matter;
 //! this knows no RPC.
 
-pub(crate) mod prepare;
+pub mod prepare;
 
 pub use prepare::{GuestHooks, NoDevice};

@@ -12,7 +12,7 @@ use crate::device::DevNode;
 
 /// What the containers of a sandbox share.
 #[derive(Debug, Default)]
-pub(crate) struct Shared<'a> {
+pub struct Shared<'a> {
     /// The sandbox's ipc namespace.
     pub ipc: Option<&'a Path>,
     /// Its uts namespace.
@@ -23,7 +23,7 @@ pub(crate) struct Shared<'a> {
 
 /// Puts the sandbox's namespaces in their places. The network is the guest's own, of
 /// which there is one; the pid namespace is as asked for now, whatever the spec says.
-pub(crate) fn namespaces(spec: &mut Spec, shared: &Shared<'_>) {
+pub fn namespaces(spec: &mut Spec, shared: &Shared<'_>) {
     let Some(linux) = spec.linux_mut() else { return };
     let mut kept: Vec<LinuxNamespace> = linux.namespaces().clone().unwrap_or_default();
     kept.retain(|one| !matches!(one.typ(), LinuxNamespaceType::Network | LinuxNamespaceType::Pid));
@@ -50,7 +50,7 @@ pub(crate) fn namespaces(spec: &mut Spec, shared: &Shared<'_>) {
 }
 
 /// Puts the root filesystem where the bundle has it. Returns where it was.
-pub(crate) fn root(spec: &mut Spec, place: &Path) -> Option<PathBuf> {
+pub fn root(spec: &mut Spec, place: &Path) -> Option<PathBuf> {
     let old = spec.root().clone()?;
     let mut root = Root::default();
     root.set_path(place.to_owned());
@@ -74,7 +74,7 @@ pub struct NoDevice {
 /// # Errors
 ///
 /// [`NoDevice`] when the spec has none there.
-pub(crate) fn device(spec: &mut Spec, path: &Path, node: &DevNode) -> Result<(), NoDevice> {
+pub fn device(spec: &mut Spec, path: &Path, node: &DevNode) -> Result<(), NoDevice> {
     let (major, minor) = (i64::from(node.major), i64::from(node.minor));
     let missing =
         || NoDevice { path: path.display().to_string(), major: node.major, minor: node.minor };
@@ -117,7 +117,7 @@ pub struct GuestHooks {
 }
 
 /// Adds the guest's hooks behind those of the spec, each to its own kind.
-pub(crate) fn hooks(spec: &mut Spec, guest: &GuestHooks) {
+pub fn hooks(spec: &mut Spec, guest: &GuestHooks) {
     if *guest == GuestHooks::default() {
         return;
     }
@@ -153,7 +153,7 @@ fn none() -> Hooks {
 
 /// The path of a container's cgroup below the root of the hierarchy. What is for
 /// systemd, `slice:prefix:name`, becomes the path that it would make.
-pub(crate) fn cgroup(spec: &Spec, id: &str) -> PathBuf {
+pub fn cgroup(spec: &Spec, id: &str) -> PathBuf {
     let asked = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone());
     let asked = asked.filter(|path| !path.as_os_str().is_empty());
     let Some(asked) = asked else { return PathBuf::from("kata").join(id) };

@@ -39,7 +39,7 @@ pub(super) fn give(volume: &VolumeGroup) -> io::Result<()> {
         return Ok(());
     }
     let group = Some(Gid::from_raw(volume.group));
-    walk(root, stat.st_dev, 0, &mut |visit| {
+    walk(&root, stat.st_dev, 0, &mut |visit| {
         match visit {
             Visit::Leave(folder, stat) => {
                 fchown(folder, None, group)?;
@@ -97,7 +97,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     if fstat(&parent)?.st_dev != device {
         return Err(io::Error::from_raw_os_error(libc::EBUSY));
     }
-    walk(root, device, 0, &mut |visit| match visit {
+    walk(&root, device, 0, &mut |visit| match visit {
         Visit::Leave(..) => Ok(()),
         Visit::Entry { folder, name, .. } => unlinkat(folder, name, UnlinkatFlags::NoRemoveDir),
         Visit::Emptied { folder, name } => unlinkat(folder, name, UnlinkatFlags::RemoveDir),
@@ -116,7 +116,7 @@ enum Visit<'a> {
 }
 
 fn walk(
-    folder: OwnedFd,
+    folder: &OwnedFd,
     device: libc::dev_t,
     depth: usize,
     visit: &mut dyn FnMut(Visit<'_>) -> nix::Result<()>,
@@ -124,7 +124,7 @@ fn walk(
     if depth > DEEPEST {
         return Err(io::Error::from_raw_os_error(libc::ELOOP));
     }
-    let stat = fstat(&folder)?;
+    let stat = fstat(folder)?;
     let mut entries = Dir::from_fd(folder.try_clone()?)?;
     for entry in entries.iter() {
         let entry = entry?;
@@ -144,7 +144,7 @@ fn walk(
         if found.st_mode & libc::S_IFMT == libc::S_IFDIR {
             let inner = openat(at, name, folder_flags(), Mode::empty())?;
             if fstat(&inner)?.st_dev == device {
-                walk(inner, device, depth + 1, visit)?;
+                walk(&inner, device, depth + 1, visit)?;
                 visit(Visit::Emptied { folder: at, name })?;
             }
         } else {

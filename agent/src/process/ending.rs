@@ -11,8 +11,7 @@ pub struct Ending {
 
 impl Ending {
     /// An end that is told by calling the second value once.
-    #[must_use]
-    pub fn new() -> (Self, impl FnOnce(i32) + Send + 'static) {
+    pub fn pair() -> (Self, impl FnOnce(i32) + Send + 'static) {
         let (sender, code) = watch::channel(None);
         (Self { code }, move |ended: i32| {
             // Nobody may be interested any more.

@@ -24,7 +24,7 @@ fn piped() -> (Streams, File, File) {
 #[tokio::test]
 async fn what_is_written_is_read_and_then_ended() {
     let (streams, _, mut stdout) = piped();
-    let (ending, _tell) = Ending::new();
+    let (ending, _tell) = Ending::pair();
     stdout.write_all(b"hello").unwrap();
     assert_eq!(streams.read_stdout(3, &ending).await.unwrap(), b"hel");
     assert_eq!(streams.read_stdout(99, &ending).await.unwrap(), b"lo");
@@ -40,7 +40,7 @@ async fn what_is_written_is_read_and_then_ended() {
 #[tokio::test]
 async fn what_others_hold_open_ends_after_the_process() {
     let (streams, _, mut stdout) = piped();
-    let (ending, tell) = Ending::new();
+    let (ending, tell) = Ending::pair();
     stdout.write_all(b"last words").unwrap();
     tell(0);
     assert_eq!(streams.read_stdout(99, &ending).await.unwrap(), b"last words");
@@ -52,7 +52,7 @@ async fn what_others_hold_open_ends_after_the_process() {
 #[tokio::test]
 async fn a_reader_is_woken_by_data() {
     let (streams, _, mut stdout) = piped();
-    let (ending, _tell) = Ending::new();
+    let (ending, _tell) = Ending::pair();
     let (bytes, ()) = tokio::join!(streams.read_stdout(9, &ending), async {
         tokio::task::yield_now().await;
         stdout.write_all(b"x").unwrap();
@@ -63,7 +63,7 @@ async fn a_reader_is_woken_by_data() {
 #[tokio::test]
 async fn a_writer_waits_for_who_does_not_read_and_gives_up_at_the_end() {
     let (streams, mut stdin, _) = piped();
-    let (ending, tell) = Ending::new();
+    let (ending, tell) = Ending::pair();
     streams.write_stdin(b"one", &ending).await.unwrap();
     let mut got = [0; 3];
     stdin.read_exact(&mut got).unwrap();
@@ -85,7 +85,7 @@ async fn a_writer_waits_for_who_does_not_read_and_gives_up_at_the_end() {
 #[tokio::test]
 async fn nobody_reads_any_more() {
     let (streams, stdin, _) = piped();
-    let (ending, _tell) = Ending::new();
+    let (ending, _tell) = Ending::pair();
     drop(stdin);
     let outcome = streams.write_stdin(b"x", &ending).await;
     assert!(matches!(outcome, Err(StreamError::Ended)), "{outcome:?}");
@@ -94,7 +94,7 @@ async fn nobody_reads_any_more() {
 #[tokio::test]
 async fn a_terminal_is_one_stream_with_a_size() {
     let pair = openpty(None, None).unwrap();
-    let (ending, _tell) = Ending::new();
+    let (ending, _tell) = Ending::pair();
     let streams = Streams::terminal(pair.master, false).unwrap();
     let mut slave = File::from(pair.slave);
     slave.write_all(b"hi\n").unwrap();
@@ -116,7 +116,7 @@ async fn a_terminal_is_one_stream_with_a_size() {
 
 #[tokio::test]
 async fn streams_of_the_host_s_own() {
-    let (ending, _tell) = Ending::new();
+    let (ending, _tell) = Ending::pair();
     let (mut host, guest) = UnixStream::pair().unwrap();
     let (process, ours): (OwnedFd, OwnedFd) = pipe().unwrap();
     into_process(guest, ours, ending.clone()).unwrap();

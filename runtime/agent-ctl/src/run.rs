@@ -126,7 +126,12 @@ impl Agent {
 
     /// From the start to the end, with everything that goes in and comes out.
     async fn follow(&self, bundle: &Bundle) -> Result<i32, Error> {
-        let terminal = bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false);
+        let terminal = bundle
+            .spec
+            .process()
+            .as_ref()
+            .and_then(oci_spec::runtime::Process::terminal)
+            .unwrap_or(false);
         let person = terminal && io::stdin().is_terminal();
         let _raw = person.then(terminal::Raw::enter).transpose().map_err(Error::Terminal)?;
         if person {

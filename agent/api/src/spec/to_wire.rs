@@ -74,7 +74,7 @@ fn process(process: At<'_>) -> oci::Process {
         User: process.message("user", |user| oci::User {
             UID: user.small("uid"),
             GID: user.small("gid"),
-            AdditionalGids: user.list("additionalGids", |gid| gid.as_small()),
+            AdditionalGids: user.list("additionalGids", At::as_small),
             Username: user.text("username"),
             ..Default::default()
         }),
