@@ -14,6 +14,7 @@ pub mod mem_agent;
 pub mod network;
 pub mod os;
 pub mod panic;
+mod plain_path;
 pub mod policy;
 pub mod process;
 pub mod procfs;

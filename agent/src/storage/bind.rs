@@ -2,11 +2,12 @@
 
 use kata_agent_api::agent::Storage;
 
-use super::place::{Placed, mount_point, plain};
+use super::place::{Placed, mount_point};
 use super::{Made, StorageError, Tools};
+use crate::plain_path::plain_path;
 
 pub(super) async fn make(tools: &Tools, storage: &Storage) -> Result<Made, StorageError> {
-    let Some(source) = plain(&storage.source) else {
+    let Some(source) = plain_path(&storage.source) else {
         return Err(StorageError::Source {
             driver: storage.driver.clone(),
             source_text: storage.source.clone(),

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use kata_agent_api::agent::Storage;
 
-use super::place::{Placed, plain};
+use super::place::Placed;
 use super::{Made, StorageError, Tools};
+use crate::plain_path::plain_path;
 
 /// Asks for folders that take what is written.
 const WRITABLE: &str = "io.katacontainers.fs-opt.overlay-rw";
@@ -30,7 +31,7 @@ pub(super) async fn make(
     };
     for option in &storage.driver_options {
         if let Some(path) = option.strip_prefix(CREATE).and_then(|rest| rest.strip_prefix('=')) {
-            let inside = plain(path).filter(|path| path.starts_with(&tools.paths.run));
+            let inside = plain_path(path).filter(|path| path.starts_with(&tools.paths.run));
             let run = tools.paths.run.display();
             let why = || format!("a folder can be made below {run} only");
             make(inside.ok_or_else(|| StorageError::option(option, why()))?)?;

@@ -1,7 +1,7 @@
 //! Putting a filesystem in its place: the mount point, the mount itself and the
 //! group that it belongs to. What all drivers share.
 
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::Arc;
 
 use kata_agent_api::agent::Storage;
@@ -9,20 +9,15 @@ use kata_agent_api::types::FSGroupChangePolicy;
 
 use super::{StorageError, Tools};
 use crate::os::{Mount, Os, VolumeGroup};
+use crate::plain_path::plain_path;
 
 /// Folders on the way to a mount point.
 const FOLDER_MODE: u32 = 0o755;
 
 /// An absolute path without `.` or `..`.
 pub(super) fn mount_point(storage: &Storage) -> Result<&Path, StorageError> {
-    plain(&storage.mount_point).ok_or_else(|| StorageError::MountPoint(storage.mount_point.clone()))
-}
-
-pub(super) fn plain(text: &str) -> Option<&Path> {
-    let path = Path::new(text);
-    let steps = |component| matches!(component, Component::RootDir | Component::Normal(_));
-    let plain = path.components().all(steps) && !text.contains('\0');
-    (path.is_absolute() && plain && path.parent().is_some()).then_some(path)
+    plain_path(&storage.mount_point)
+        .ok_or_else(|| StorageError::MountPoint(storage.mount_point.clone()))
 }
 
 /// A mount with all its words, to be made in the background: a filesystem of the

@@ -12,8 +12,9 @@ use kata_agent_api::agent::Storage;
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::place::{mount_point, plain};
+use super::place::mount_point;
 use super::{Made, StorageError, Tools, bind};
+use crate::plain_path::plain_path;
 use mirror::{MirrorError, Snapshot};
 
 const PERIOD: Duration = Duration::from_secs(2);
@@ -37,7 +38,7 @@ impl Drop for Watcher {
 }
 
 pub(super) async fn make(tools: &Tools, storage: &Storage) -> Result<Made, StorageError> {
-    let Some(source) = plain(&storage.source).map(Path::to_owned) else {
+    let Some(source) = plain_path(&storage.source).map(Path::to_owned) else {
         return Err(StorageError::Source {
             driver: storage.driver.clone(),
             source_text: storage.source.clone(),

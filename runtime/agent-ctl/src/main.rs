@@ -70,12 +70,9 @@ struct Console {
     timeout: u64,
 }
 
+/// Where an agent is.
 #[derive(Args)]
-struct Bundle {
-    /// Folder with config.json and the root filesystem, whose files are copied into
-    /// the guest.
-    #[arg(value_name = "BUNDLE")]
-    bundle: PathBuf,
+struct Target {
     /// vsock://CID:PORT, hvsock:///PATH:PORT, unix:///PATH or unix://@NAME.
     #[arg(long, value_name = "ADDRESS")]
     server_address: String,
@@ -85,6 +82,22 @@ struct Bundle {
     /// Port in the guest behind a hybrid vsock socket.
     #[arg(long, default_value_t = kata_agent_api::ports::TTRPC, value_name = "PORT")]
     hybrid_vsock_port: u32,
+}
+
+impl Target {
+    fn address(&self) -> Result<Address, command::Error> {
+        address(&self.server_address, self.hybrid_vsock.then_some(self.hybrid_vsock_port))
+    }
+}
+
+#[derive(Args)]
+struct Bundle {
+    /// Folder with config.json and the root filesystem, whose files are copied into
+    /// the guest.
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    #[command(flatten)]
+    target: Target,
     /// The container's name; the bundle's folder where not given.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -98,15 +111,8 @@ struct Bundle {
 
 #[derive(Args)]
 struct Connect {
-    /// vsock://CID:PORT, hvsock:///PATH:PORT, unix:///PATH or unix://@NAME.
-    #[arg(long, value_name = "ADDRESS")]
-    server_address: String,
-    /// The unix address is a hypervisor's hybrid vsock socket.
-    #[arg(long)]
-    hybrid_vsock: bool,
-    /// Port in the guest behind a hybrid vsock socket.
-    #[arg(long, default_value_t = kata_agent_api::ports::TTRPC, value_name = "PORT")]
-    hybrid_vsock_port: u32,
+    #[command(flatten)]
+    target: Target,
     /// A command, such as 'Check' or 'CopyFile json://{…}'; may be given many times.
     #[arg(short = 'c', long = "cmd", value_name = "COMMAND", required_unless_present = "script")]
     commands: Vec<String>,
@@ -170,8 +176,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn run(arguments: &Connect) -> Result<(), command::Error> {
-    let port = arguments.hybrid_vsock.then_some(arguments.hybrid_vsock_port);
-    let address = address(&arguments.server_address, port)?;
+    let address = arguments.target.address()?;
     // All commands are read before the first one runs, so that a misspelt last one
     // does not leave a guest half way.
     let commands = arguments
@@ -189,8 +194,7 @@ fn run(arguments: &Connect) -> Result<(), command::Error> {
 }
 
 fn run_bundle(arguments: &Bundle) -> Result<i32, command::Error> {
-    let port = arguments.hybrid_vsock.then_some(arguments.hybrid_vsock_port);
-    let address = address(&arguments.server_address, port)?;
+    let address = arguments.target.address()?;
     let name = || Some(arguments.bundle.canonicalize().ok()?.file_name()?.to_str()?.to_owned());
     let id = arguments.id.clone().or_else(name).unwrap_or_else(|| "container".to_owned());
     let runtime = runtime()?;
