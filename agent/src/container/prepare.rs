@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    fn spec(linux: Value) -> Spec {
+    fn spec(linux: &Value) -> Spec {
         serde_json::from_value(json!({
             "ociVersion": "1.0.2",
             "root": {"path": "/shared/rootfs", "readonly": true},
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn namespaces_are_the_sandbox_s() {
-        let mut spec = spec(json!({"namespaces": [
+        let mut spec = spec(&json!({"namespaces": [
             {"type": "network", "path": "/run/netns/x"},
             {"type": "pid", "path": "/proc/4/ns/pid"},
             {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}, {"type": "cgroup"},
@@ -235,14 +235,14 @@ mod tests {
                 {"type": "pid", "path": "/proc/7/ns/pid"},
             ])
         );
-        let mut bare = self::spec(json!({"namespaces": []}));
+        let mut bare = self::spec(&json!({"namespaces": []}));
         namespaces(&mut bare, &Shared::default());
         assert_eq!(linux(&bare)["namespaces"], json!([{"type": "pid"}, {"type": "mount"}]));
     }
 
     #[test]
     fn devices_get_the_guest_s_numbers() {
-        let mut spec = spec(json!({
+        let mut spec = spec(&json!({
             "devices": [
                 {"path": "/dev/a", "type": "b", "major": 8, "minor": 0},
                 {"path": "/dev/b", "type": "c", "major": 8, "minor": 0},
@@ -280,14 +280,14 @@ mod tests {
 
     #[test]
     fn hooks_of_the_guest_go_to_their_kind() {
-        let mut spec = spec(json!({}));
+        let mut spec = spec(&json!({}));
         let hook: Hook = serde_json::from_value(json!({"path": "/h"})).unwrap();
         let guest = GuestHooks { poststop: vec![hook], ..GuestHooks::default() };
         hooks(&mut spec, &guest);
         hooks(&mut spec, &guest);
         let all = serde_json::to_value(spec.hooks()).unwrap();
         assert_eq!(all, json!({"poststop": [{"path": "/h"}, {"path": "/h"}]}));
-        let mut none = self::spec(json!({}));
+        let mut none = self::spec(&json!({}));
         hooks(&mut none, &GuestHooks::default());
         assert!(none.hooks().is_none());
     }
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn cgroups_by_path_and_by_unit() {
         let path =
-            |text: &str| cgroup(&spec(json!({"cgroupsPath": text})), "c").display().to_string();
+            |text: &str| cgroup(&spec(&json!({"cgroupsPath": text})), "c").display().to_string();
         assert_eq!(path("/kubepods/pod1/c"), "kubepods/pod1/c");
         assert_eq!(path("../../x"), "x");
         assert_eq!(path(""), "kata/c");
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_root_moves() {
-        let mut spec = spec(json!({}));
+        let mut spec = spec(&json!({}));
         let old = root(&mut spec, Path::new("/run/k/c/rootfs"));
         assert_eq!(old.as_deref(), Some(Path::new("/shared/rootfs")));
         let root = spec.root().clone().unwrap();
