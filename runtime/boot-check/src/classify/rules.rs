@@ -86,6 +86,9 @@ pub(super) fn out_of_memory(evidence: &Evidence<'_>) -> Option<Diagnosis> {
         "Out of memory and no killable processes",
         "System is deadlocked on memory",
         "Out of memory: Killed process",
+        // The number of threads that a kernel allows follows from its memory: with too
+        // little, its own first ones find no room, and it panics before it counts.
+        "Failed to create a rescuer kthread",
         "Initramfs unpacking failed: write error",
         "initramfs unpacking failed: write error",
         "can't allocate initrd",

@@ -179,6 +179,20 @@ fn out_of_memory() {
 }
 
 #[test]
+fn a_kernel_without_room_for_its_own_threads() {
+    check(
+        "[    0.477345] Memory: 1884K/22288K available (8192K kernel code, 867K rwdata)\n\
+         [    0.488866] workqueue: Failed to create a rescuer kthread for wq \"inet_frag_wq\": -11\n\
+         [    0.489645] Kernel panic - not syncing: Could not create inet frag workq\n",
+        true,
+        expect![[r#"
+        OutOfMemory: the guest ran out of memory
+        seen: [    0.488866] workqueue: Failed to create a rescuer kthread for wq "inet_frag_wq": -11
+        look at: the guest's memory size, or what makes the initrd large"#]],
+    );
+}
+
+#[test]
 fn a_partition_that_is_not_there() {
     check(
         "[    0.000000] Command line: console=ttyS0 root=/dev/vda7 rootfstype=ext4\n\
