@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener};
 
@@ -23,6 +23,9 @@ pub const MOST_SESSIONS: usize = 8;
 
 /// How long a shell may take to go once its terminal has been hung up.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a peer may take to close a connection over which nothing more comes.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// After a connection could not be taken: mostly for lack of descriptors, which
 /// asking again at once does not bring back.
@@ -77,6 +80,11 @@ impl Consoles {
             let _ = stream.write_all(format!("kata-agent: {error}\r\n").as_bytes()).await;
         }
         let _ = stream.shutdown().await;
+        // The way to the host may forget what it still carries when a connection is
+        // closed outright: the peer, who has read all, is to close it.
+        let mut rest = [0; 64];
+        let closed = async { while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
+        let _ = tokio::time::timeout(LINGER, closed).await;
     }
 }
 
