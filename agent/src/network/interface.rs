@@ -153,8 +153,8 @@ fn rename(
     link: &mut Link,
     name: &str,
 ) -> Result<(), NetworkError> {
-    let free = (0..).map(|number| format!("moved{number}"));
-    let free = free.filter(|free| links.iter().all(|link| link.name != *free)).take(1).last();
+    let mut names = (0..).map(|number| format!("moved{number}"));
+    let free = names.find(|free| links.iter().all(|link| link.name != *free));
     let (old, Some(free)) = (link.name.clone(), free) else { return Ok(()) };
     let other = links.iter_mut().find(|link| link.name == name);
     let Some(other) = other else { return link.rename(socket, name) };

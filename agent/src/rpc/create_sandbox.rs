@@ -10,12 +10,12 @@ use protobuf::well_known_types::empty::Empty;
 
 use super::Fault;
 use crate::os::{Mount, Namespace};
+use crate::plain_path::is_plain_name;
 use crate::sandbox::{Sandbox, hooks};
 use crate::server::Agent;
 
 /// Longest host name that Linux takes.
 const LONGEST_HOSTNAME: usize = 64;
-const LONGEST_ID: usize = 256;
 const MODPROBE: [&str; 2] = ["/sbin/modprobe", "/usr/sbin/modprobe"];
 const MODPROBE_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -48,8 +48,7 @@ fn validate(request: &CreateSandboxRequest) -> Result<(), Fault> {
         return invalid(format!("the host name is longer than {LONGEST_HOSTNAME} bytes"));
     }
     let id = &request.sandbox_id;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if id.len() > LONGEST_ID || !id.chars().all(plain) || id.starts_with('.') {
+    if !id.is_empty() && !is_plain_name(id) {
         return invalid(format!("{id:?} can't be the name of a sandbox"));
     }
     if let Some(line) = request.dns.iter().find(|line| line.contains('\n')) {
@@ -89,7 +88,6 @@ async fn set_up(
         os.make_namespace(kind, &place, &request.hostname).map_err(Fault::internal(what))?;
         sandbox.mounts.push(place);
     }
-    sandbox.has_namespaces = true;
     sandbox.storages.add_all(&agent.tools(), &request.storages, None).await?;
     if !request.dns.is_empty() {
         let file = paths.sandbox().join("resolv.conf");

@@ -14,6 +14,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use serde_json::Value;
 
 use super::Fault;
+use crate::plain_path::is_plain_name;
 use crate::report::read;
 use crate::sandbox::Paths;
 
@@ -23,12 +24,9 @@ const ANNOTATION: &str = "io.kubernetes.container.terminationMessagePath";
 /// Bytes that Kubernetes takes.
 const LONGEST: u64 = 4096;
 
-const LONGEST_ID: usize = 256;
-
 /// The message of a container.
 pub(super) fn of_container(paths: &Paths, id: &str) -> Result<String, Fault> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if id.is_empty() || id.len() > LONGEST_ID || !id.chars().all(plain) || id.starts_with('.') {
+    if !is_plain_name(id) {
         return Err(Fault::InvalidArgument(format!("{id:?} can't be the name of a container")));
     }
     let bundle = paths.run.join(id);

@@ -60,8 +60,6 @@ pub struct Sandbox {
     pub storages: Storages,
     /// Further mounts to undo, the last one first.
     pub mounts: Vec<PathBuf>,
-    /// Whether ipc and uts namespaces were made for all.
-    pub has_namespaces: bool,
     /// Hooks that the guest image brings.
     pub hooks: GuestHooks,
 }

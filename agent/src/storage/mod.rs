@@ -136,8 +136,6 @@ pub struct Tools {
 struct Made {
     /// Whether something is mounted on the mount point.
     mounted: bool,
-    /// Further mounts, undone before that, the last one first.
-    beneath: Vec<PathBuf>,
     /// Folders to remove afterwards, with all that is in them.
     folders: Vec<PathBuf>,
     /// Whoever keeps the storage up to date; ends with it.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kata_agent_api::agent::Storage;
 
 use super::place::mount_point;
-use super::{Made, StorageError, Tools};
+use super::{Made, StorageError, Tools, watchable};
 use crate::os::Os;
 
 /// A storage and its users.
@@ -35,6 +35,18 @@ impl Storages {
     ///
     /// [`StorageError`]; then nothing of it is there.
     pub async fn add(
+        &mut self,
+        tools: &Tools,
+        storage: &Storage,
+        container: Option<&str>,
+    ) -> Result<PathBuf, StorageError> {
+        if let Some(memory) = watchable::memory(&tools.paths, storage) {
+            self.add_one(tools, &memory, None).await?;
+        }
+        self.add_one(tools, storage, container).await
+    }
+
+    async fn add_one(
         &mut self,
         tools: &Tools,
         storage: &Storage,
@@ -111,11 +123,10 @@ fn undo(os: &dyn Os, target: &Path, made: &Made) {
     if let Some(watcher) = &made.watcher {
         watcher.stop();
     }
-    let own = made.mounted.then(|| target.to_owned());
-    for mount in made.beneath.iter().rev().cloned().chain(own) {
-        if let Err(error) = os.unmount(&mount, true) {
-            log::warn!("can't unmount {}: {error}", mount.display());
-        }
+    if made.mounted
+        && let Err(error) = os.unmount(target, true)
+    {
+        log::warn!("can't unmount {}: {error}", target.display());
     }
     for folder in made.folders.iter().rev() {
         if let Err(error) = os.remove_tree(folder) {

@@ -247,6 +247,35 @@ async fn huge_pages_are_set_aside_first() {
 }
 
 #[tokio::test]
+async fn copies_of_the_host_s_folders_are_in_memory() {
+    let bench = Bench::new(Recorder::new());
+    let mut tools = bench.tools();
+    tools.paths.run = bench.root.path().join("run");
+    let folder = tools.paths.shared_containers().join("watchable");
+    fs::create_dir_all(&folder).unwrap();
+    bench.file("host/key", "value");
+    let source = bench.root.path().join("host").display().to_string();
+    let mut storages = Storages::default();
+    for name in ["a", "b"] {
+        let target = folder.join(name);
+        let copy = storage("watchable-bind", "bind", &[], target.to_str().unwrap());
+        storages.add(&tools, &from(&source, copy), Some("c")).await.unwrap();
+        assert_eq!(fs::read_to_string(target.join("key")).unwrap(), "value");
+    }
+    storages.clear(tools.os.as_ref());
+    expect![[r#"
+        mkdir /run/shared/containers/watchable 755
+        mount tmpfs /run/shared/containers/watchable tmpfs nosuid,nodev,mode=0755
+        mkdir /run/shared/containers/watchable 755
+        mkdir /run/shared/containers/watchable 755
+        remove /run/shared/containers/watchable/b
+        remove /run/shared/containers/watchable/a
+        unmount /run/shared/containers/watchable lazily
+    "#]]
+    .assert_eq(&bench.log());
+}
+
+#[tokio::test]
 async fn users_are_counted() {
     let bench = Bench::new(Recorder::new());
     let (tools, mut storages) = (bench.tools(), Storages::default());

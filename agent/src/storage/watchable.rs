@@ -15,9 +15,26 @@ use tokio::time::MissedTickBehavior;
 use super::place::mount_point;
 use super::{Made, StorageError, Tools, bind};
 use crate::plain_path::plain_path;
+use crate::sandbox::Paths;
 use mirror::{MirrorError, Snapshot};
 
+const DRIVER: &str = "watchable-bind";
 const PERIOD: Duration = Duration::from_secs(2);
+
+/// What takes the copies: they belong to the guest, and the folder they are in is the
+/// host's. It stays, once there is one; none is due for a copy that is elsewhere.
+pub(super) fn memory(paths: &Paths, storage: &Storage) -> Option<Storage> {
+    let folder = paths.shared_containers().join("watchable");
+    let inside = storage.driver == DRIVER && Path::new(&storage.mount_point).starts_with(&folder);
+    inside.then(|| Storage {
+        driver: "ephemeral".to_owned(),
+        fstype: "tmpfs".to_owned(),
+        options: ["nosuid", "nodev", "mode=0755"].map(str::to_owned).to_vec(),
+        mount_point: folder.display().to_string(),
+        shared: true,
+        ..Storage::default()
+    })
+}
 
 /// Keeps a copy up to date until it is stopped or goes.
 #[derive(Debug)]

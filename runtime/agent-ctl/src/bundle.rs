@@ -101,58 +101,56 @@ impl Bundle {
         Ok(files)
     }
 
-    /// The requests that make one of the files below `target` in the guest.
+    /// The requests that make one of the files below `target` in the guest, each made
+    /// when it is due: no file is in memory as a whole.
     pub fn requests(
         &self,
         path: &Path,
         target: &Path,
-        send: &mut dyn FnMut(CopyFileRequest) -> bool,
-    ) -> Result<(), BundleError> {
+    ) -> Result<impl Iterator<Item = Result<CopyFileRequest, BundleError>>, BundleError> {
         let full = self.rootfs.join(path);
-        let failed = |source| BundleError::Read { path: full.clone(), source };
-        let meta = fs::symlink_metadata(&full).map_err(failed)?;
+        let shown = full.clone();
+        let failed = move |source| BundleError::Read { path: shown.clone(), source };
+        let meta = fs::symlink_metadata(&full).map_err(&failed)?;
         let place = if path.as_os_str().is_empty() { target.to_owned() } else { target.join(path) };
-        let mode = meta.mode() & 0o7777;
-        let whole = |kind: u32, data: Vec<u8>| CopyFileRequest {
+        let kind = if meta.is_dir() {
+            FOLDER
+        } else if meta.is_symlink() {
+            LINK
+        } else {
+            FILE
+        };
+        let mut frame = CopyFileRequest {
             path: place.display().to_string(),
-            file_mode: kind | mode,
+            file_mode: kind | meta.mode() & 0o7777,
             dir_mode: 0o755,
             uid: i32::try_from(meta.uid()).unwrap_or_default(),
             gid: i32::try_from(meta.gid()).unwrap_or_default(),
-            file_size: i64::try_from(data.len()).unwrap_or_default(),
-            data,
             ..Default::default()
         };
-        if meta.is_dir() {
-            send(whole(FOLDER, Vec::new()));
-            return Ok(());
+        let mut file = None;
+        if kind == LINK {
+            frame.data = fs::read_link(&full).map_err(&failed)?.as_os_str().as_bytes().to_vec();
+            frame.file_size = i64::try_from(frame.data.len()).unwrap_or_default();
+        } else if kind == FILE {
+            frame.file_size = i64::try_from(meta.len()).unwrap_or(i64::MAX);
+            file = Some(File::open(&full).map_err(&failed)?);
         }
-        if meta.is_symlink() {
-            let to = fs::read_link(&full).map_err(failed)?;
-            send(whole(LINK, to.as_os_str().as_bytes().to_vec()));
-            return Ok(());
-        }
-        let mut file = File::open(&full).map_err(failed)?;
-        let mut offset = 0_u64;
-        loop {
-            let mut data =
-                Vec::with_capacity(CHUNK.min(usize::try_from(meta.len()).unwrap_or(CHUNK)));
-            (&mut file).take(CHUNK as u64).read_to_end(&mut data).map_err(failed)?;
-            let last = data.len() < CHUNK;
-            if data.is_empty() && offset > 0 {
-                return Ok(());
+        let mut next = Some(frame);
+        Ok(std::iter::from_fn(move || {
+            let mut request = next.take()?;
+            let Some(file) = &mut file else { return Some(Ok(request)) };
+            let mut data = Vec::new();
+            if let Err(error) = file.take(CHUNK as u64).read_to_end(&mut data) {
+                return Some(Err(failed(error)));
             }
-            let length = data.len() as u64;
-            let request = CopyFileRequest {
-                file_size: i64::try_from(meta.len()).unwrap_or(i64::MAX),
-                offset: i64::try_from(offset).unwrap_or(i64::MAX),
-                ..whole(FILE, data)
-            };
-            if !send(request) || last {
-                return Ok(());
+            let end = request.offset.saturating_add(i64::try_from(data.len()).unwrap_or_default());
+            if data.len() == CHUNK && end < request.file_size {
+                next = Some(CopyFileRequest { offset: end, ..request.clone() });
             }
-            offset += length;
-        }
+            request.data = data;
+            Some(Ok(request))
+        }))
     }
 }
 
@@ -184,17 +182,13 @@ mod tests {
         symlink("big", root.join("bin/link")).unwrap();
         let mut shown = Vec::new();
         for path in bundle.files().unwrap() {
-            bundle
-                .requests(&path, Path::new("/t"), &mut |request| {
-                    let kind = request.file_mode & 0o170_000;
-                    let (at, length) = (request.offset, request.data.len());
-                    shown.push(format!(
-                        "{} {kind:o} {at}+{length}/{}",
-                        request.path, request.file_size
-                    ));
-                    true
-                })
-                .unwrap();
+            for request in bundle.requests(&path, Path::new("/t")).unwrap() {
+                let request = request.unwrap();
+                let kind = request.file_mode & 0o170_000;
+                let (at, length) = (request.offset, request.data.len());
+                shown
+                    .push(format!("{} {kind:o} {at}+{length}/{}", request.path, request.file_size));
+            }
         }
         assert_eq!(
             shown,

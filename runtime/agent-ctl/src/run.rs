@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kata_agent_api::agent::{
-    CloseStdinRequest, CopyFileRequest, CreateContainerRequest, CreateSandboxRequest,
-    ReadStreamRequest, RemoveContainerRequest, StartContainerRequest, TtyWinResizeRequest,
-    WaitProcessRequest, WriteStreamRequest,
+    CloseStdinRequest, CreateContainerRequest, CreateSandboxRequest, ReadStreamRequest,
+    RemoveContainerRequest, StartContainerRequest, TtyWinResizeRequest, WaitProcessRequest,
+    WriteStreamRequest,
 };
 use kata_agent_api::agent_ttrpc::AgentServiceClient;
 use kata_agent_api::connect::{self, Address};
@@ -96,14 +96,8 @@ impl Agent {
     async fn copy(&self, bundle: &Bundle) -> Result<PathBuf, Error> {
         let target = Path::new(paths::RUN).join("shared/containers").join(&self.id).join("rootfs");
         for path in bundle.files()? {
-            // One file at a time in memory.
-            let mut requests: Vec<CopyFileRequest> = Vec::new();
-            bundle.requests(&path, &target, &mut |request| {
-                requests.push(request);
-                true
-            })?;
-            for request in requests {
-                called("CopyFile", self.rpc.copy_file(self.soon(), &request).await)?;
+            for request in bundle.requests(&path, &target)? {
+                called("CopyFile", self.rpc.copy_file(self.soon(), &request?).await)?;
             }
         }
         Ok(target)

@@ -174,11 +174,31 @@ fn an_agent_that_is_not_there() {
 }
 
 #[test]
+fn a_script_is_read_as_a_whole_before_anything_runs() {
+    let guest = Guest::start();
+    let script = guest.folder.path().join("script");
+    std::fs::write(&script, "# first\n\n  echo a\nCheck\n").unwrap();
+    let path = script.to_str().unwrap();
+    let output = connect(&guest.socket(), &["-c", "echo before", "--script", path]);
+    check(&output, 0, "before\na\n{\"status\": \"SERVING\"}\n", "");
+    std::fs::write(&script, "echo a\n# here\nChek\n").unwrap();
+    let output = connect(&guest.socket(), &["--script", path]);
+    let said =
+        format!("kata-agent-ctl: {path}:3: there is no command \"Chek\"; did you mean Check?\n");
+    check(&output, 2, "", &said);
+    let output = connect(&guest.socket(), &["--script", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("can't read the script /nonexistent"));
+}
+
+#[test]
 fn lists_need_no_agent() {
     let nowhere = Path::new("/nonexistent/agent.sock");
     let output = connect(nowhere, &["-c", "list"]);
     let list = String::from_utf8(output.stdout).unwrap();
     assert_eq!(list.lines().count(), 44);
+    let line = "WriteStdin container_id=string exec_id=string data=bytes";
+    assert!(list.lines().any(|other| other == line), "{list}");
     let output = connect(nowhere, &["-c", "help GetGuestDetails"]);
     let said = "GetGuestDetails: grpc.GuestDetailsRequest -> grpc.GuestDetailsResponse\n  \
                 mem_block_size = bool\n  mem_hotplug_probe = bool\n";
