@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     ContainerState, Hook, LinuxResources, Process as ProcessSpec, Spec, StateBuilder,
 };
 
-use crate::cgroup::{self, Cgroup};
+use crate::cgroup::{self, Cgroup, Stats};
 use crate::error::{During, Error};
 use crate::launch::{Launch, Launched, launch};
 use crate::options::Options;
@@ -308,6 +308,15 @@ impl Container {
         spec::check_resources(resources)?;
         self.must_be(&[Status::Created, Status::Running, Status::Paused], "new limits")?;
         self.cgroup.apply(&cgroup::plan(resources)?)
+    }
+
+    /// What its processes have used, and its limits, as the kernel counts them.
+    ///
+    /// # Errors
+    ///
+    /// When the cgroup has gone, or a file of it can't be read.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.cgroup.stats()
     }
 
     /// Ends what still runs, waits for its end, takes the cgroup away and runs the

@@ -58,6 +58,10 @@ mod sysctl;
 mod terminal;
 mod user;
 
+pub use cgroup::{
+    CpuStats, HugetlbStats, IoEntry, IoStats, MemoryCounter, MemoryStats, PidsStats, Stats,
+    Throttling,
+};
 pub use children::{Children, Ended, Exit, OwnChildren};
 pub use container::{Container, Status};
 pub use error::Error;

@@ -8,6 +8,7 @@ mod io;
 mod memory;
 mod path;
 mod pids;
+mod stats;
 
 use std::fs::{self, File};
 use std::io::{self as stdio, Write as _};
@@ -18,6 +19,10 @@ use std::time::{Duration, Instant};
 use oci_spec::runtime::LinuxResources;
 
 pub(crate) use self::path::path_of;
+pub use self::stats::{
+    CpuStats, HugetlbStats, IoEntry, IoStats, MemoryCounter, MemoryStats, PidsStats, Stats,
+    Throttling,
+};
 use crate::error::{During, Error};
 use crate::spec::Invalid;
 
