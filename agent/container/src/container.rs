@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     ContainerState, Hook, LinuxResources, Process as ProcessSpec, Spec, StateBuilder,
 };
 
-use crate::cgroup::{self, Cgroup, Stats};
+use crate::cgroup::{self, Cgroup, OomWatch, Stats};
 use crate::error::{During, Error};
 use crate::launch::{Launch, Launched, launch};
 use crate::options::Options;
@@ -317,6 +317,15 @@ impl Container {
     /// When the cgroup has gone, or a file of it can't be read.
     pub fn stats(&self) -> Result<Stats, Error> {
         self.cgroup.stats()
+    }
+
+    /// Watches for processes that the kernel kills for want of memory, from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the cgroup has gone, or there are too many watches.
+    pub fn oom_watch(&self) -> Result<OomWatch, Error> {
+        self.cgroup.oom_watch()
     }
 
     /// Ends what still runs, waits for its end, takes the cgroup away and runs the

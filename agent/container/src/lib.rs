@@ -59,8 +59,8 @@ mod terminal;
 mod user;
 
 pub use cgroup::{
-    CpuStats, HugetlbStats, IoEntry, IoStats, MemoryCounter, MemoryStats, PidsStats, Stats,
-    Throttling,
+    CpuStats, HugetlbStats, IoEntry, IoStats, MemoryCounter, MemoryStats, OomNews, OomWatch,
+    PidsStats, Stats, Throttling,
 };
 pub use children::{Children, Ended, Exit, OwnChildren};
 pub use container::{Container, Status};

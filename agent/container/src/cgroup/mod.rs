@@ -2,6 +2,7 @@
 //! becomes a list of writes first ([`plan`]), so that its order is known without root.
 
 mod cpu;
+mod events;
 mod freezer;
 mod hugetlb;
 mod io;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::LinuxResources;
 
+pub use self::events::{OomNews, OomWatch};
 pub(crate) use self::path::path_of;
 pub use self::stats::{
     CpuStats, HugetlbStats, IoEntry, IoStats, MemoryCounter, MemoryStats, PidsStats, Stats,
