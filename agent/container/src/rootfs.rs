@@ -143,8 +143,12 @@ fn mount_points(mountinfo: &str) -> Vec<PathBuf> {
 /// The last touches: what is read-only, and what is hidden. The root of this process
 /// is the container's.
 pub(crate) fn finish(spec: &Spec, linux: &Linux) -> Result<(), Error> {
+    // That mounts are private or slaves holds by now, and must not be said again: single
+    // mounts may have been made shared.
+    let applied = |kind: u64| kind & (libc::MS_SHARED | libc::MS_UNBINDABLE) != 0;
     if let Some((kind, recursive)) =
         linux.rootfs_propagation().as_deref().and_then(options::propagation)
+        && applied(kind)
     {
         propagate("/", kind, recursive)?;
     }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use oci_spec::runtime::Mount;
 
@@ -81,19 +81,28 @@ pub(crate) fn mount(place: &Place<'_>, mount: &Mount) -> Result<(), Error> {
                 nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
             )
             .during(what)?;
-            if same.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFDIR.bits() {
+            let itself = fstat(&found).during(what)?;
+            if (same.st_dev, same.st_ino) != (itself.st_dev, itself.st_ino)
+                || same.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFDIR.bits()
+            {
                 return Err(Error::Stage(format!("{}: it is no ordinary folder", what())));
             }
             new(mount, kind, &options, &found).during(what)?
         }
-        (None, "tmpfs") => temporary(place, mount, &destination, &options).during(what)?,
+        (None, "tmpfs") => {
+            let covered = place.root.find(&destination).and_then(|found| Ok(fstat(&found)?)).ok();
+            let at = place.root.make(&destination, Kind::Folder).during(what)?;
+            not_over_proc(place.root, &at, &destination)?;
+            temporary(mount, &at, covered, options.clone()).during(what)?
+        }
         (None, "cgroup" | "cgroup2") => {
             let at = place.root.make(&destination, Kind::Folder).during(what)?;
+            not_over_proc(place.root, &at, &destination)?;
             cgroup(place, &options, &at).during(what)?
         }
         _ => {
             let at = place.root.make(&destination, Kind::Folder).during(what)?;
-            not_over_proc(&at, &destination)?;
+            not_over_proc(place.root, &at, &destination)?;
             new(mount, kind, &options, &at).during(what)?
         }
     };
@@ -136,15 +145,27 @@ fn recursive_attributes(mounted: &OwnedFd, options: &Options) -> io::Result<()> 
 }
 
 /// A mount over something of /proc could make it lie to us and to the container; only
-/// those files are allowed that hold numbers.
-fn not_over_proc(at: &OwnedFd, destination: &Path) -> Result<(), Error> {
-    let Ok(below) = destination.strip_prefix("/proc") else { return Ok(()) };
-    let allowed = below.to_str().is_some_and(|below| OVER_PROC.contains(&below));
-    let is_proc = fstatfs(at).is_ok_and(|status| status.filesystem_type() == PROC_SUPER_MAGIC);
-    if allowed || (below.as_os_str().is_empty() && !is_proc) {
+/// those files are allowed that hold numbers. Links of the image may lead there too.
+fn not_over_proc(root: &Root, at: &OwnedFd, destination: &Path) -> Result<(), Error> {
+    let below = destination.strip_prefix("/proc").ok();
+    let allowed = below.and_then(Path::to_str).is_some_and(|below| OVER_PROC.contains(&below));
+    if allowed || (below.is_none() && !is_in_proc(root, at)) {
         return Ok(());
     }
     Err(Error::Stage(format!("can't mount on {}: it is within /proc", destination.display())))
+}
+
+/// Whether something belongs to the filesystem at the container's /proc.
+fn is_in_proc(root: &Root, at: &OwnedFd) -> bool {
+    let device = |of: &OwnedFd| fstat(of).map(|status| status.st_dev);
+    is_proc(at)
+        && root.find(Path::new("/proc")).is_ok_and(|proc| {
+            is_proc(&proc) && matches!((device(&proc), device(at)), (Ok(a), Ok(b)) if a == b)
+        })
+}
+
+fn is_proc(found: &OwnedFd) -> bool {
+    fstatfs(found).is_ok_and(|status| status.filesystem_type() == PROC_SUPER_MAGIC)
 }
 
 fn bound(
@@ -163,13 +184,11 @@ fn bound(
     let at = place.root.make(destination, kind).during(what)?;
     if destination == Path::new("/proc") {
         // The real thing is as good as a new one, anything else would deceive us.
-        let is_proc =
-            fstatfs(&tree).is_ok_and(|status| status.filesystem_type() == PROC_SUPER_MAGIC);
-        if !is_proc {
+        if !is_proc(&tree) {
             return Err(Error::Stage(format!("{}: only proc can be there", what())));
         }
     } else {
-        not_over_proc(&at, destination)?;
+        not_over_proc(place.root, &at, destination)?;
     }
     mount_api::move_to(&tree, &at).during(what)?;
     if options.any {
@@ -197,21 +216,18 @@ fn attributes_of_bind(tree: &OwnedFd, set: u64, options: &Options) -> io::Result
 /// A tmpfs has the permissions of the folder that it covers, unless the spec says
 /// otherwise.
 fn temporary(
-    place: &Place<'_>,
     mount: &Mount,
-    destination: &Path,
-    options: &Options,
+    at: &OwnedFd,
+    covered: Option<FileStat>,
+    mut options: Options,
 ) -> io::Result<OwnedFd> {
-    let covered = place.root.find(destination).and_then(|found| Ok(fstat(&found)?)).ok();
-    let at = place.root.make(destination, Kind::Folder)?;
-    let mut options = options.clone();
     if let Some(covered) = covered
         && !options.data.iter().any(|one| one.starts_with("mode="))
     {
         options.data.push(format!("mode={:04o}", covered.st_mode & 0o7777));
     }
     if !options.copy_up {
-        return new(mount, "tmpfs", &options, &at);
+        return new(mount, "tmpfs", &options, at);
     }
     let made = mount_api::make(&Filesystem {
         kind: "tmpfs",
@@ -220,9 +236,8 @@ fn temporary(
         flags: &options.flags,
         data: &options.data,
     })?;
-    let covered = place.root.open(destination, nix::fcntl::OFlag::O_DIRECTORY)?;
-    copy_up::copy(&covered, &made)?;
-    mount_api::move_to(&made, &at)?;
+    copy_up::copy(at, &made)?;
+    mount_api::move_to(&made, at)?;
     recursive_attributes(&made, &options)?;
     Ok(made)
 }

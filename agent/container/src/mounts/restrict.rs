@@ -1,11 +1,11 @@
 //! Paths of the finished root filesystem that a container may not write or not see.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::sys::stat::{SFlag, fstat};
 
-use super::is_missing;
 use crate::confine::Root;
 use crate::error::{During, Error};
 use crate::os::attr;
@@ -15,7 +15,7 @@ use crate::os::mount_api::{self, Filesystem};
 pub(crate) fn read_only(root: &Root, path: &Path) -> Result<(), Error> {
     let what = || format!("can't make {} read-only", path.display());
     let found = match root.find(path) {
-        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found.during(what)?,
     };
     let copy = {
@@ -31,7 +31,7 @@ pub(crate) fn read_only(root: &Root, path: &Path) -> Result<(), Error> {
 pub(crate) fn mask(root: &Root, path: &Path) -> Result<(), Error> {
     let what = || format!("can't mask {}", path.display());
     let found = match root.find(path) {
-        Err(error) if is_missing(&error) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found.during(what)?,
     };
     let kind = fstat(&found).during(what)?.st_mode & SFlag::S_IFMT.bits();
