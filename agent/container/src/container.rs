@@ -10,7 +10,7 @@ use oci_spec::runtime::{
     ContainerState, Hook, LinuxResources, Process as ProcessSpec, Spec, StateBuilder,
 };
 
-use crate::cgroup::{self, Cgroup, OomWatch, Stats};
+use crate::cgroup::{self, Cgroup, OomWatch, Policy, Stats};
 use crate::error::{During, Error};
 use crate::launch::{Launch, Launched, launch};
 use crate::options::Options;
@@ -299,7 +299,8 @@ impl Container {
         self.cgroup.thaw()
     }
 
-    /// Changes limits; those that are not named stay.
+    /// Changes limits; those that are not named stay. Device rules, if there are any, take
+    /// the place of all earlier ones.
     ///
     /// # Errors
     ///
@@ -307,7 +308,13 @@ impl Container {
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
         spec::check_resources(resources)?;
         self.must_be(&[Status::Created, Status::Running, Status::Paused], "new limits")?;
-        self.cgroup.apply(&cgroup::plan(resources)?)
+        self.cgroup.apply(&cgroup::plan(resources)?)?;
+        let rules = resources.devices().as_deref().unwrap_or_default();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let nodes = self.spec.linux().as_ref().and_then(|linux| linux.devices().as_deref());
+        self.cgroup.limit_devices(&Policy::new(rules, nodes.unwrap_or_default())?)
     }
 
     /// What its processes have used, and its limits, as the kernel counts them.
@@ -404,7 +411,9 @@ impl Making<'_> {
             bundle: bundle.to_owned(),
             cgroup: cgroup.folder().to_owned(),
             joins: None,
-            runtime_hooks: !prestart.is_empty() || !create_runtime.is_empty(),
+            // Device rules come before hooks, but after the mounts: a block device may be
+            // mounted that the container must not open.
+            runtime_hooks: true,
             state: state(id, spec, bundle, Status::Created, 0)?,
         };
         let [input, output, error] = &ends.own;
@@ -418,7 +427,9 @@ impl Making<'_> {
             },
             setup,
         )?;
+        let policy = policy(spec)?;
         let mut run = |pid: i32| {
+            cgroup.limit_devices(&policy)?;
             let state = state(id, spec, bundle, Status::Created, pid)?;
             let children = &*options.children;
             hooks::run(children, "prestart", &prestart, &state, options.patience)?;
@@ -438,6 +449,13 @@ impl Making<'_> {
             Err(error) => Err(launched.give_up(error)),
         }
     }
+}
+
+fn policy(spec: &Spec) -> Result<Policy, spec::Invalid> {
+    let Some(linux) = spec.linux() else { return Policy::new(&[], &[]) };
+    let rules = linux.resources().as_ref().and_then(|resources| resources.devices().as_deref());
+    let nodes = linux.devices().as_deref();
+    Policy::new(rules.unwrap_or_default(), nodes.unwrap_or_default())
 }
 
 /// The state that hooks read. While the container is being made it is "creating" to

@@ -2,6 +2,7 @@
 //! becomes a list of writes first ([`plan`]), so that its order is known without root.
 
 mod cpu;
+mod devices;
 mod events;
 mod freezer;
 mod hugetlb;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::LinuxResources;
 
+pub(crate) use self::devices::Policy;
 pub use self::events::{OomNews, OomWatch};
 pub(crate) use self::path::path_of;
 pub use self::stats::{
@@ -102,6 +104,7 @@ pub(crate) struct Cgroup {
     open: File,
     /// Folders that were made for it, the innermost last.
     made: Vec<PathBuf>,
+    attached: devices::Attached,
 }
 
 /// How long a cgroup may take until its last process has left it.
@@ -142,7 +145,8 @@ impl Cgroup {
         }
         let open =
             File::open(&folder).during(|| format!("can't open the cgroup {}", folder.display()))?;
-        Ok(Self { folder, open, made: std::mem::take(made) })
+        let attached = devices::Attached::default();
+        Ok(Self { folder, open, made: std::mem::take(made), attached })
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {

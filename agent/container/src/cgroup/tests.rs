@@ -89,7 +89,12 @@ fn fake(files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
         fs::write(folder.path().join(name), content).expect("it is written");
     }
     let open = File::open(folder.path()).expect("it opens");
-    let cgroup = Cgroup { folder: folder.path().to_owned(), open, made: Vec::new() };
+    let cgroup = Cgroup {
+        folder: folder.path().to_owned(),
+        open,
+        made: Vec::new(),
+        attached: devices::Attached::default(),
+    };
     (folder, cgroup)
 }
 

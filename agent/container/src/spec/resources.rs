@@ -2,14 +2,11 @@
 
 use oci_spec::runtime::LinuxResources;
 
-use super::{Invalid, MOST_ENTRIES};
-use crate::cgroup;
+use super::Invalid;
+use crate::cgroup::{self, Policy};
 
 /// Checks limits by converting them.
 pub(crate) fn check(resources: &LinuxResources) -> Result<(), Invalid> {
-    let devices = resources.devices().as_deref().unwrap_or_default();
-    if devices.len() > MOST_ENTRIES {
-        return Err(Invalid::new("linux.resources.devices", "are too many"));
-    }
+    Policy::new(resources.devices().as_deref().unwrap_or_default(), &[])?;
     cgroup::plan(resources).map(drop)
 }
