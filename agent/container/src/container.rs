@@ -308,7 +308,7 @@ impl Container {
     pub fn update(&self, resources: &LinuxResources) -> Result<(), Error> {
         spec::check_resources(resources)?;
         self.must_be(&[Status::Created, Status::Running, Status::Paused], "new limits")?;
-        self.cgroup.apply(&cgroup::plan(resources)?)?;
+        self.cgroup.limit(resources)?;
         let rules = resources.devices().as_deref().unwrap_or_default();
         if rules.is_empty() {
             return Ok(());
@@ -391,7 +391,7 @@ impl Making<'_> {
         };
         if let Some(resources) = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref())
         {
-            cgroup.apply(&cgroup::plan(resources)?)?;
+            cgroup.limit(resources)?;
         }
         let rootfs = bundle.join(root.path());
         let rootfs = rootfs

@@ -52,6 +52,16 @@ pub enum Error {
         /// What was to be written.
         wanted: String,
     },
+    /// More is in use than a new limit would allow, and the spec asks for that check.
+    #[error("{what} of {limit} bytes can't be set: {usage} bytes are in use")]
+    InUse {
+        /// Which limit.
+        what: &'static str,
+        /// The new limit in bytes.
+        limit: u64,
+        /// Bytes in use.
+        usage: u64,
+    },
     /// Anything else that the operating system refused.
     #[error("{what}")]
     System {

@@ -6,24 +6,33 @@ use super::Write;
 use crate::spec::Invalid;
 
 const AT: &str = "linux.resources.cpu";
-/// The kernel's own period.
-const PERIOD: u64 = 100_000;
-
 /// Orders for the controllers cpu and cpuset.
 pub(super) fn plan(cpu: &LinuxCpu, writes: &mut Vec<Write>) -> Result<(), Invalid> {
-    if cpu.idle() == Some(1) {
-        writes.push(Write::new("cpu.idle", "1"));
-    } else if let Some(shares) = cpu.shares().filter(|&shares| shares != 0) {
+    if let Some(idle) = cpu.idle() {
+        let idle = idle.to_string();
+        // Without the file nothing is idle.
+        writes.push(Write { optional: idle == "0", ..Write::new("cpu.idle", idle) });
+    }
+    // What is idle has no weight.
+    if let Some(shares) = cpu.shares().filter(|&shares| shares != 0 && cpu.idle() != Some(1)) {
         writes.push(Write::new("cpu.weight", weight(shares).to_string()));
     }
-    if let Some(burst) = cpu.burst() {
-        writes.push(Write::new("cpu.max.burst", burst.to_string()));
+    if cpu.burst().is_some() {
+        // The kernel takes no burst above the quota, and no quota below the burst. Without
+        // a burst every quota is right.
+        writes.push(Write::optional("cpu.max.burst", "0"));
     }
     let (quota, period) = (cpu.quota().unwrap_or(0), cpu.period().unwrap_or(0));
-    if quota != 0 || period != 0 {
-        let most = if quota > 0 { quota.to_string() } else { "max".to_owned() };
-        let period = if period == 0 { PERIOD } else { period };
-        writes.push(Write::new("cpu.max", format!("{most} {period}")));
+    let most = if quota > 0 { quota.to_string() } else { "max".to_owned() };
+    match (quota, period) {
+        (0, 0) => {}
+        // What is not named stays.
+        (_, 0) => writes.push(Write::new("cpu.max", most)),
+        (0, period) => writes.push(Write::keeping("cpu.max", period.to_string())),
+        (_, period) => writes.push(Write::new("cpu.max", format!("{most} {period}"))),
+    }
+    if let Some(burst) = cpu.burst().filter(|&burst| burst != 0) {
+        writes.push(Write::new("cpu.max.burst", burst.to_string()));
     }
     for (value, file, name) in
         [(cpu.cpus(), "cpuset.cpus", "cpus"), (cpu.mems(), "cpuset.mems", "mems")]

@@ -10,15 +10,16 @@ const AT: &str = "linux.resources.blockIO";
 /// Orders for the io controller.
 pub(super) fn plan(io: &LinuxBlockIo, writes: &mut Vec<Write>) -> Result<(), Invalid> {
     if let Some(weight) = io.weight().filter(|&weight| weight != 0) {
-        let weight = converted(weight)?;
-        // A kernel with the scheduler BFQ has a file of its own for it.
+        let converted = converted(weight)?;
+        // A kernel with the scheduler BFQ has a file of its own for it, where weights are
+        // as in the spec.
         writes.push(Write::optional("io.bfq.weight", weight.to_string()));
-        writes.push(Write::optional("io.weight", weight.to_string()));
+        writes.push(Write::optional("io.weight", converted.to_string()));
     }
     for device in io.weight_device().iter().flatten() {
         let number = number(device.major(), device.minor())?;
         if let Some(weight) = device.weight().filter(|&weight| weight != 0) {
-            let weight = converted(weight)?;
+            converted(weight)?;
             writes.push(Write::optional("io.bfq.weight", format!("{number} {weight}")));
         }
     }

@@ -11,6 +11,7 @@ mod memory;
 mod path;
 mod pids;
 mod stats;
+mod update;
 
 use std::fs::{self, File};
 use std::io::{self as stdio, Write as _};
@@ -37,11 +38,17 @@ pub(crate) struct Write {
     pub value: String,
     /// The kernel may have no such file when the value only says what is so anyway.
     pub optional: bool,
+    /// The first word of the file stays, and the value follows it.
+    pub keeps: bool,
 }
 
 impl Write {
     fn new(file: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { file: file.into(), value: value.into(), optional: false }
+        Self { file: file.into(), value: value.into(), optional: false, keeps: false }
+    }
+
+    fn keeping(file: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { keeps: true, ..Self::new(file, value) }
     }
 
     fn optional(file: impl Into<String>, value: impl Into<String>) -> Self {
@@ -162,7 +169,15 @@ impl Cgroup {
     pub(crate) fn apply(&self, writes: &[Write]) -> Result<(), Error> {
         for one in writes {
             let path = self.folder.join(&one.file);
-            match write(&path, &one.value) {
+            let written = if one.keeps {
+                read_file(&path).and_then(|text| {
+                    let first = text.split_ascii_whitespace().next().unwrap_or("max");
+                    write(&path, &format!("{first} {}", one.value))
+                })
+            } else {
+                write(&path, &one.value)
+            };
+            match written {
                 Err(error) if error.kind() == stdio::ErrorKind::NotFound => {
                     if !one.optional {
                         return Err(Error::NoController {

@@ -11,7 +11,8 @@ fn planned(json: &str) -> Result<String, Invalid> {
     let resources: LinuxResources = serde_json::from_str(json).expect("they are resources");
     let line = |one: &Write| {
         let optional = if one.optional { " (if there)" } else { "" };
-        format!("{} <- {}{optional}\n", one.file, one.value)
+        let kept = if one.keeps { "(what is there) " } else { "" };
+        format!("{} <- {kept}{}{optional}\n", one.file, one.value)
     };
     Ok(plan(&resources)?.iter().map(line).collect())
 }
@@ -32,12 +33,13 @@ fn everything_becomes_an_order() {
         memory.max <- 1000
         memory.low <- 500
         cpu.weight <- 39
-        cpu.max.burst <- 5
+        cpu.max.burst <- 0 (if there)
         cpu.max <- 20000 100000
+        cpu.max.burst <- 5
         cpuset.cpus <- 0-1
         cpuset.mems <- 0
         pids.max <- 10
-        io.bfq.weight <- 4950 (if there)
+        io.bfq.weight <- 500 (if there)
         io.weight <- 4950 (if there)
         io.max <- 8:0 rbps=100
         io.max <- 8:0 wiops=max
@@ -59,10 +61,30 @@ fn nothing_said_is_nothing_written_and_minus_one_is_no_limit() {
     expect![[r#"
         memory.swap.max <- max (if there)
         memory.max <- max
-        cpu.max <- max 100000
+        cpu.max <- max
         pids.max <- max
     "#]]
     .assert_eq(&planned(unlimited).expect("they can be"));
+}
+
+#[test]
+fn processor_time_is_ordered_so_that_the_kernel_takes_it() {
+    for (asked, expected) in [
+        (r#"{"quota":20000}"#, "cpu.max <- 20000\n"),
+        (r#"{"quota":-1}"#, "cpu.max <- max\n"),
+        (r#"{"period":50000}"#, "cpu.max <- (what is there) 50000\n"),
+        (r#"{"quota":-1,"period":50000}"#, "cpu.max <- max 50000\n"),
+        (
+            r#"{"quota":20000,"burst":7}"#,
+            "cpu.max.burst <- 0 (if there)\ncpu.max <- 20000\ncpu.max.burst <- 7\n",
+        ),
+        (r#"{"burst":0}"#, "cpu.max.burst <- 0 (if there)\n"),
+        (r#"{"idle":1,"shares":1024}"#, "cpu.idle <- 1\n"),
+        (r#"{"idle":0,"shares":1024}"#, "cpu.idle <- 0 (if there)\ncpu.weight <- 39\n"),
+    ] {
+        let planned = planned(&format!(r#"{{"cpu":{asked}}}"#)).expect("it can be");
+        assert_eq!(planned, expected, "{asked}");
+    }
 }
 
 #[test]
@@ -83,7 +105,7 @@ fn what_can_not_be_is_refused() {
 }
 
 /// A folder with the files that the kernel would have made.
-fn fake(files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
+pub(super) fn fake(files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, content) in files {
         fs::write(folder.path().join(name), content).expect("it is written");
