@@ -101,7 +101,7 @@ impl Sets {
             .fold(0, |set, one| set | 1 << one);
         let permitted = self.now.permitted & held & known;
         let sets = Capabilities {
-            effective: self.now.effective & permitted,
+            effective: self.now.effective & held & known,
             permitted,
             inheritable: self.now.inheritable & known & (held | permitted),
         };

@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec};
 
-use crate::confine::Root;
+use crate::confine::{Kind, Root};
 use crate::error::{During, Error};
 use crate::mounts::{self, Place, options, restrict};
 use crate::os::{attr, mount_api};
@@ -153,12 +153,26 @@ pub(crate) fn finish(spec: &Spec, linux: &Linux) -> Result<(), Error> {
         propagate("/", kind, recursive)?;
     }
     let root = Root::open_path(Path::new("/")).during(|| "can't open the new root")?;
+    if let Some(process) = spec.process() {
+        make_folder(&root, process.cwd())?;
+    }
     mounts::finish(&root, spec.mounts().as_deref().unwrap_or_default())?;
     if spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly) == Some(true) {
         mount_api::set_attributes(root.as_fd().as_fd(), attr::RDONLY, 0, false)
             .during(|| "can't make the root filesystem read-only")?;
     }
     Ok(())
+}
+
+/// Makes the program's folder if it is not there. One that is closed to us may be there,
+/// and open to the program's user.
+fn make_folder(root: &Root, folder: &Path) -> Result<(), Error> {
+    match root.make(&mounts::clean(folder), Kind::Folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        made => made
+            .map(drop)
+            .during(|| format!("can't make the program's folder {}", folder.display())),
+    }
 }
 
 /// Read-only and masked paths.

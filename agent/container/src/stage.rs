@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use nix::fcntl::{AT_FDCWD, FcntlArg, FdFlag, OFlag, fcntl, openat};
 use nix::sys::stat::Mode;
-use oci_spec::runtime::{Hook, Linux};
+use oci_spec::runtime::{Hook, Linux, LinuxNamespaceType};
 
 use crate::confine::Root;
 use crate::error::{During, Error, chain};
 use crate::identity::{self, Become};
 use crate::os::{self, Os};
 use crate::protocol::{self, FromStage, Received, SOCKET, Setup, TARGET, ToStage};
+use crate::spec::has;
 use crate::{hooks, namespaces, program, rootfs, sysctl, terminal, user};
 
 /// The argument by which the program knows that it is to become a container's.
@@ -116,9 +117,14 @@ fn become_program(socket: &UnixStream) -> Result<std::convert::Infallible, Error
     run_program(&talk, &os, &setup, linux, labels.as_ref())
 }
 
-/// Keys of the agent are none of the container's. A kernel without keys has none.
+/// Keys of the agent are none of the container's. The keyring is found again by its name
+/// only if it may be searched: by its owner, or in a user namespace by others too. A
+/// kernel without keys has none.
 fn join_keyring(os: &dyn Os, setup: &Setup) {
-    if let Err(error) = os.session_keyring(&format!("_ses.{}", setup.id)) {
+    let mapped =
+        setup.spec.linux().as_ref().is_some_and(|linux| has(linux, LinuxNamespaceType::User));
+    let searchable = if mapped { 0x8 } else { 0x8_0000 };
+    if let Err(error) = os.session_keyring(&format!("_ses.{}", setup.id), searchable) {
         log::debug!("no keyring of its own: {error}");
     }
 }

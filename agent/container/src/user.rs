@@ -69,7 +69,7 @@ fn by_name(files: &Files, name: &str, identity: &mut Identity) -> Result<(), Err
     };
     let number = name.parse::<u32>().ok();
     let account = Account::all(&files.passwd)
-        .find(|account| account.name == name || Some(account.uid) == number);
+        .find(|account| (account.name == name && !name.is_empty()) || Some(account.uid) == number);
     match (&account, number) {
         (Some(account), _) => {
             (identity.uid, identity.gid) = (account.uid, account.gid);
@@ -117,7 +117,8 @@ impl<'a> Account<'a> {
     fn all(passwd: &'a str) -> impl Iterator<Item = Self> {
         passwd.lines().filter_map(|line| {
             let mut fields = line.trim().split(':');
-            let name = fields.next().filter(|name| !name.is_empty())?;
+            // One without a name has a home all the same.
+            let name = fields.next()?;
             let _password = fields.next()?;
             let uid = fields.next()?.parse().ok()?;
             let gid = fields.next()?.parse().ok()?;

@@ -139,6 +139,12 @@ fn restore(before: &libc::sigset_t) {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
 }
 
+/// The kernel's `struct sigaction`, which all zero means the default; longer here than on
+/// any machine.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct KernelAction([u64; 4]);
+
 /// Steps of the child, as its failure names them.
 const STEPS: [&str; 6] = [
     "put its descriptors in place",
@@ -209,12 +215,17 @@ unsafe fn become_stage(
             check(3, libc::syscall(libc::SYS_setresgid, 0, 0, 0))?;
             check(3, libc::syscall(libc::SYS_setresuid, 0, 0, 0))?;
         }
+        // What is ignored would stay so. The kernel itself is asked, as the C library
+        // keeps two signals for itself; SIGKILL and SIGSTOP refuse.
+        let default = KernelAction::default();
         for signal in 1..=64 {
-            // Handlers go at exec; what is ignored would stay so. The two that can't be
-            // changed, and the C library's own, refuse.
-            let mut default: libc::sigaction = std::mem::zeroed();
-            default.sa_sigaction = libc::SIG_DFL;
-            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                std::ptr::from_ref(&default),
+                std::ptr::null_mut::<KernelAction>(),
+                size_of::<u64>(),
+            );
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

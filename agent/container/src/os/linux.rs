@@ -77,11 +77,25 @@ impl Os for Linux {
         Ok(())
     }
 
-    fn session_keyring(&self, name: &str) -> io::Result<()> {
+    fn session_keyring(&self, name: &str, rights: u32) -> io::Result<()> {
         let name = CString::new(name).map_err(io::Error::other)?;
-        let join: libc::c_ulong = 1;
-        // SAFETY: the text ends with a NUL and outlives the call.
-        Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, join, name.as_ptr()) })?;
+        let (join, set_rights, describe): (libc::c_ulong, libc::c_ulong, libc::c_ulong) = (1, 5, 6);
+        let mut text = [0_u8; 512];
+        // SAFETY: the name ends with a NUL and outlives the call; the text is written no
+        // further than its length.
+        unsafe {
+            let ring = Errno::result(libc::syscall(libc::SYS_keyctl, join, name.as_ptr()))?;
+            let room = text.len();
+            let place = text.as_mut_ptr();
+            Errno::result(libc::syscall(libc::SYS_keyctl, describe, ring, place, room))?;
+            // Type, user, group, rights and name.
+            let described = String::from_utf8_lossy(&text);
+            let present = described.split(';').nth(3);
+            let present = present.and_then(|field| u32::from_str_radix(field, 16).ok());
+            let present = present.ok_or(io::ErrorKind::InvalidData)?;
+            let wanted = present | rights;
+            Errno::result(libc::syscall(libc::SYS_keyctl, set_rights, ring, wanted))?;
+        }
         Ok(())
     }
 

@@ -34,8 +34,9 @@ pub(crate) trait Os {
     fn umask(&self, mask: u32);
     /// personality(2)
     fn personality(&self, domain: u32) -> io::Result<()>;
-    /// Gives the process a keyring of its own.
-    fn session_keyring(&self, name: &str) -> io::Result<()>;
+    /// Joins the keyring of this name that the process may search, or makes it, and adds
+    /// these rights to it.
+    fn session_keyring(&self, name: &str, rights: u32) -> io::Result<()>;
     /// PR_SET_NO_NEW_PRIVS
     fn no_new_privileges(&self) -> io::Result<()>;
     /// Loads a seccomp filter.

@@ -56,8 +56,8 @@ impl Os for Recorder {
     fn personality(&self, domain: u32) -> io::Result<()> {
         self.note(format!("personality {domain:#x}"))
     }
-    fn session_keyring(&self, name: &str) -> io::Result<()> {
-        self.note(format!("keyring {name}"))
+    fn session_keyring(&self, name: &str, rights: u32) -> io::Result<()> {
+        self.note(format!("keyring {name} {rights:#x}"))
     }
     fn no_new_privileges(&self) -> io::Result<()> {
         self.note("no new privileges".to_owned())

@@ -162,6 +162,16 @@ impl Case {
     }
 }
 
+impl Drop for Case {
+    fn drop(&mut self) {
+        // What a test, or a runtime that failed, has mounted would keep the folder.
+        for name in ["source", "rootfs"] {
+            let _ =
+                nix::mount::umount2(&self.folder().join(name), nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}
+
 /// The lines that only one of two texts has, or all when only the order differs.
 fn differences(ours: &str, theirs: &str) -> String {
     if ours == theirs {

@@ -73,7 +73,11 @@ impl Drop for Name {
         match self.which {
             Which::Runc => drop(self.runc(&["delete", "--force", &self.id]).output()),
             Which::Ours => {
+                // A test may have an id that is a path.
                 let folder = Path::new(CGROUPS).join(&self.id);
+                if !self.id.starts_with("oracle-") {
+                    return;
+                }
                 if fs::write(folder.join("cgroup.kill"), "1").is_ok() {
                     let until = std::time::Instant::now() + Duration::from_secs(10);
                     while fs::remove_dir(&folder).is_err() && std::time::Instant::now() < until {
