@@ -20,6 +20,12 @@ pub struct VsockDaemon {
     stderr: StderrTail,
 }
 
+/// Bytes that the guest may have on their way to the host. A guest's kernel puts a packet
+/// of some 32 KiB or more into several descriptors, and the daemon (0.3.0) reads one only:
+/// it drops the packet without a word, and the connection stands still for ever. Packets
+/// are never larger than this.
+const MOST_CREDIT: u32 = 28 << 10;
+
 /// The daemon's arguments.
 #[must_use]
 pub fn arguments(guest_cid: u32, uds: &Path, vhost: &Path) -> Vec<OsString> {
@@ -27,6 +33,7 @@ pub fn arguments(guest_cid: u32, uds: &Path, vhost: &Path) -> Vec<OsString> {
     value.push(uds);
     value.push(",socket=");
     value.push(vhost);
+    value.push(format!(",tx-buffer-size={MOST_CREDIT}"));
     vec!["--vm".into(), value]
 }
 
@@ -87,7 +94,7 @@ mod tests {
     fn the_sockets_are_one_argument() {
         assert_eq!(
             arguments(7, Path::new("/r/vm.vsock"), Path::new("/r/vhost")),
-            ["--vm", "guest-cid=7,uds-path=/r/vm.vsock,socket=/r/vhost"]
+            ["--vm", "guest-cid=7,uds-path=/r/vm.vsock,socket=/r/vhost,tx-buffer-size=28672"]
         );
     }
 
