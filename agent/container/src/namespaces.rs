@@ -12,7 +12,7 @@ use crate::os::Os;
 use crate::spec::given;
 
 /// The kernel's flag of a namespace.
-fn flag(kind: LinuxNamespaceType) -> CloneFlags {
+pub(crate) fn flag(kind: LinuxNamespaceType) -> CloneFlags {
     match kind {
         LinuxNamespaceType::Mount => CloneFlags::CLONE_NEWNS,
         LinuxNamespaceType::Cgroup => CloneFlags::CLONE_NEWCGROUP,
@@ -22,6 +22,30 @@ fn flag(kind: LinuxNamespaceType) -> CloneFlags {
         LinuxNamespaceType::Pid => CloneFlags::CLONE_NEWPID,
         LinuxNamespaceType::Network => CloneFlags::CLONE_NEWNET,
         LinuxNamespaceType::Time => CloneFlags::from_bits_retain(libc::CLONE_NEWTIME),
+    }
+}
+
+/// Its file below /proc/PID/ns.
+pub(crate) fn file(kind: LinuxNamespaceType) -> &'static str {
+    let wanted = flag(kind).bits();
+    ALL.iter().find(|(flag, _)| *flag == wanted).map_or("", |(_, file)| *file)
+}
+
+/// Which namespaces a container's first process begins in, before it is in its own user
+/// namespace: in there it has no right to join the pod's.
+pub(crate) fn are_joined_before(linux: &Linux) -> impl Fn(LinuxNamespaceType) -> bool {
+    let maps =
+        linux.namespaces().iter().flatten().any(|one| {
+            one.typ() == LinuxNamespaceType::User && given(one.path().as_deref()).is_none()
+        });
+    move |kind| {
+        let early = [
+            LinuxNamespaceType::Ipc,
+            LinuxNamespaceType::Uts,
+            LinuxNamespaceType::Network,
+            LinuxNamespaceType::Cgroup,
+        ];
+        maps && early.contains(&kind)
     }
 }
 
@@ -42,9 +66,11 @@ pub(crate) fn enter(os: &dyn Os, linux: &Linux) -> Result<(), Error> {
     let all = || linux.namespaces().iter().flatten();
     // Opened before the first one is joined: then some paths may be out of reach.
     let mut joined = Vec::new();
+    let joined_before = are_joined_before(linux);
     for one in all() {
         if let Some(path) = given(one.path().as_deref())
             && one.typ() != LinuxNamespaceType::Pid
+            && !joined_before(one.typ())
         {
             let what = format!("the {} namespace {}", one.typ(), path.display());
             let file = File::open(path).during(|| format!("can't open {what}"))?;

@@ -133,12 +133,7 @@ fn make_container(talk: &Talk<'_>, os: &dyn Os, setup: &Setup, linux: &Linux) ->
     talk.at("namespaces")?;
     namespaces::enter(os, linux)?;
     join_keyring(os, setup);
-    if let Some(name) = setup.spec.hostname().as_deref().filter(|name| !name.is_empty()) {
-        os.host_name(name).during(|| format!("can't set the hostname {name}"))?;
-    }
-    if let Some(name) = setup.spec.domainname().as_deref().filter(|name| !name.is_empty()) {
-        os.domain_name(name).during(|| format!("can't set the domainname {name}"))?;
-    }
+    name_machine(os, setup)?;
     // By the guest's /proc: the container's may be read-only, or missing.
     let mut parameters: Vec<_> = linux.sysctl().iter().flatten().collect();
     parameters.sort();
@@ -162,6 +157,24 @@ fn make_container(talk: &Talk<'_>, os: &dyn Os, setup: &Setup, linux: &Linux) ->
     drop(root);
     talk.at("finishing the root filesystem")?;
     rootfs::finish(&setup.spec, linux)
+}
+
+/// Sets the names of the machine. Those of a shared namespace that are so already need no
+/// right to change them.
+fn name_machine(os: &dyn Os, setup: &Setup) -> Result<(), Error> {
+    let wanted = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    let current = nix::sys::utsname::uname().during(|| "can't read the machine's names")?;
+    if let Some(name) = wanted(setup.spec.hostname())
+        && current.nodename() != name.as_str()
+    {
+        os.host_name(&name).during(|| format!("can't set the hostname {name}"))?;
+    }
+    if let Some(name) = wanted(setup.spec.domainname())
+        && current.domainname() != name.as_str()
+    {
+        os.domain_name(&name).during(|| format!("can't set the domainname {name}"))?;
+    }
+    Ok(())
 }
 
 fn run_hooks(

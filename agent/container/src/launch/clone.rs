@@ -6,10 +6,11 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sched::{CloneFlags, setns};
 
 use crate::protocol::{RAW_FAILURE, SOCKET, TARGET};
 
@@ -238,25 +239,35 @@ unsafe fn become_stage(
     Err((5, libc::ENOEXEC))
 }
 
-/// The namespace in which this thread's children begin, changed for a while.
+/// A namespace to begin in: its kind, its name below /proc/PID/ns, and its file or a
+/// process that is in it.
+pub(super) type Within<'a> = (CloneFlags, &'static str, BorrowedFd<'a>);
+
+/// The namespaces in which this thread's children begin, changed for a while.
 pub(super) struct ChildrenIn {
-    own: std::fs::File,
+    /// Those to return to, the last one first.
+    own: Vec<(CloneFlags, std::fs::File)>,
 }
 
 impl ChildrenIn {
-    /// Children of this thread begin in the pid namespace of `where_`: a pidfd, or a
-    /// namespace's file.
-    pub(super) fn new(where_: impl AsFd) -> io::Result<Self> {
-        let own = std::fs::File::open("/proc/thread-self/ns/pid")?;
-        nix::sched::setns(where_, nix::sched::CloneFlags::CLONE_NEWPID)?;
-        Ok(Self { own })
+    /// Children of this thread begin there from now on.
+    pub(super) fn new(there: &[Within<'_>]) -> io::Result<Self> {
+        let mut inside = Self { own: Vec::new() };
+        for (kind, name, target) in there {
+            let own = std::fs::File::open(format!("/proc/thread-self/ns/{name}"))?;
+            setns(target, *kind)?;
+            inside.own.push((*kind, own));
+        }
+        Ok(inside)
     }
 }
 
 impl Drop for ChildrenIn {
     fn drop(&mut self) {
-        if let Err(errno) = nix::sched::setns(&self.own, nix::sched::CloneFlags::CLONE_NEWPID) {
-            log::error!("can't return to the own pid namespace: {errno}");
+        while let Some((kind, own)) = self.own.pop() {
+            if let Err(errno) = setns(&own, kind) {
+                log::error!("can't return to the own namespace {kind:?}: {errno}");
+            }
         }
     }
 }

@@ -4,21 +4,23 @@
 mod clone;
 mod maps;
 
+use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::sched::CloneFlags;
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
-use self::clone::{Beginning, ChildrenIn};
+use self::clone::{Beginning, ChildrenIn, Within};
 use crate::children::{Children, Exit};
 use crate::error::{During, Error};
 use crate::protocol::{self, FromStage, Received, Setup, ToStage};
 use crate::spec::given;
 use crate::stage::ARGUMENT;
-use crate::{procfs, rlimits};
+use crate::{namespaces, procfs, rlimits};
 
 /// A process whose set-up is under way or done.
 #[derive(Debug)]
@@ -49,24 +51,24 @@ pub(crate) struct Launch<'a> {
 /// entered by children only, and with it the user namespace, which must own it.
 struct First {
     flags: i32,
-    joined_pid: Option<std::fs::File>,
+    joined: Vec<(CloneFlags, &'static str, File)>,
     maps: bool,
 }
 
 fn first_namespaces(linux: &Linux) -> Result<First, Error> {
-    let mut first = First { flags: 0, joined_pid: None, maps: false };
+    let mut first = First { flags: 0, joined: Vec::new(), maps: false };
+    let maps = namespaces::are_joined_before(linux);
     for one in linux.namespaces().iter().flatten() {
-        let path = given(one.path().as_deref());
-        match (one.typ(), path) {
+        match (one.typ(), given(one.path().as_deref())) {
             (LinuxNamespaceType::Pid, None) => first.flags |= libc::CLONE_NEWPID,
-            (LinuxNamespaceType::Pid, Some(path)) => {
-                let file = std::fs::File::open(path)
-                    .during(|| format!("can't open the pid namespace {}", path.display()))?;
-                first.joined_pid = Some(file);
-            }
             (LinuxNamespaceType::User, None) => {
                 first.flags |= libc::CLONE_NEWUSER;
                 first.maps = true;
+            }
+            (kind, Some(path)) if kind == LinuxNamespaceType::Pid || maps(kind) => {
+                let what = || format!("can't open the {kind} namespace {}", path.display());
+                let file = File::open(path).during(what)?;
+                first.joined.push((namespaces::flag(kind), namespaces::file(kind), file));
             }
             _ => {}
         }
@@ -91,7 +93,7 @@ pub(crate) fn launch(launch: &Launch<'_>, setup: Setup) -> Result<Launched, Erro
     let (ours, theirs) = UnixStream::pair().during(|| "can't make a socket")?;
     let first = match (&setup.joins, setup.spec.linux()) {
         (None, Some(linux)) => first_namespaces(linux)?,
-        _ => First { flags: 0, joined_pid: None, maps: false },
+        _ => First { flags: 0, joined: Vec::new(), maps: false },
     };
     let beginning = Beginning {
         namespaces: first.flags,
@@ -104,9 +106,11 @@ pub(crate) fn launch(launch: &Launch<'_>, setup: Setup) -> Result<Launched, Erro
     };
     let exit = Exit::default();
     let mut made = None;
-    let joined = first.joined_pid.as_ref().map(AsFd::as_fd).or(launch.target);
+    let mut within: Vec<Within<'_>> =
+        first.joined.iter().map(|(kind, name, file)| (*kind, *name, file.as_fd())).collect();
+    within.extend(launch.target.map(|target| (CloneFlags::CLONE_NEWPID, "pid", target)));
     let mut start = || -> io::Result<i32> {
-        let _in = joined.map(ChildrenIn::new).transpose()?;
+        let _in = ChildrenIn::new(&within)?;
         let process = clone::make(&beginning)?;
         let pid = process.pid;
         made = Some(process);
