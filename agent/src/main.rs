@@ -7,8 +7,13 @@
 use std::process::ExitCode;
 
 use kata_agent::run::{self, Arguments};
+use kata_agent::sandbox;
 
 fn main() -> ExitCode {
+    // Processes of containers begin as this program, executed again.
+    if let Some(code) = guest_container::run_if_asked().or_else(sandbox::pause_if_asked) {
+        return code;
+    }
     match Arguments::parse(std::env::args_os().skip(1), std::process::id() == 1) {
         Ok(Arguments::Run { config_file }) => run::run(config_file.as_deref()),
         Ok(Arguments::Print(text)) => {

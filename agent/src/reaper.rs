@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use guest_container::{Children, Ended};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -54,12 +55,17 @@ pub struct Finished {
 }
 
 /// The collector.
-#[derive(Debug)]
 pub struct Reaper {
     scope: Scope,
-    /// Also held while a child starts, so that a child is known before it can be
-    /// collected.
-    waiting: Mutex<BTreeMap<i32, oneshot::Sender<Exit>>>,
+    /// Who is told of which child's end. Also held while a child starts, so that a child
+    /// is known before it can be collected.
+    waiting: Mutex<BTreeMap<i32, Ended>>,
+}
+
+impl std::fmt::Debug for Reaper {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Reaper").field("scope", &self.scope).finish_non_exhaustive()
+    }
 }
 
 impl Reaper {
@@ -87,48 +93,28 @@ impl Reaper {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, oneshot::Sender<Exit>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Ended>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Collects all that have ended.
     pub fn collect(&self) {
+        let mut ends = Vec::new();
         let mut waiting = self.lock();
         match self.scope {
-            Scope::Everything => while self.collect_one(&mut waiting, None) {},
+            Scope::Everything => while collect_one(&mut waiting, None, &mut ends) {},
             Scope::OwnChildren => {
                 let known: Vec<i32> = waiting.keys().copied().collect();
                 for pid in known {
-                    self.collect_one(&mut waiting, Some(Pid::from_raw(pid)));
+                    collect_one(&mut waiting, Some(Pid::from_raw(pid)), &mut ends);
                 }
             }
         }
-    }
-
-    /// Whether there may be more.
-    fn collect_one(
-        &self,
-        waiting: &mut BTreeMap<i32, oneshot::Sender<Exit>>,
-        which: Option<Pid>,
-    ) -> bool {
-        let (pid, exit) = match waitpid(which, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => (pid, Exit { code }),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Exit { code: 128 + signal as i32 }),
-            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return false,
-            Err(Errno::EINTR) => return true,
-            Err(errno) => {
-                log::warn!("can't wait for ended processes: {errno}");
-                return false;
-            }
-            // Stopped or continued children are not asked for.
-            Ok(_) => return true,
-        };
-        match waiting.remove(&pid.as_raw()) {
-            // The one who waited may have given up; the process is collected anyway.
-            Some(waiter) => drop(waiter.send(exit)),
-            None => log::debug!("collected the orphan {pid}"),
+        // Whoever is told may want to start the next one.
+        drop(waiting);
+        for (ended, code) in ends {
+            ended(code);
         }
-        true
     }
 
     /// Starts a child. The receiver gets its end; the child must not be waited for
@@ -138,11 +124,20 @@ impl Reaper {
     ///
     /// When the program can't be started.
     pub fn spawn(&self, command: &mut Command) -> io::Result<(Child, oneshot::Receiver<Exit>)> {
-        let mut waiting = self.lock();
-        let child = command.spawn()?;
-        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
         let (sender, receiver) = oneshot::channel();
-        waiting.insert(pid, sender);
+        // The one who waits may give up; the process is collected anyway.
+        let ended = Box::new(move |code| {
+            let _ = sender.send(Exit { code });
+        });
+        let mut started = None;
+        let mut start = || {
+            let child = command.spawn()?;
+            let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+            started = Some(child);
+            Ok(pid)
+        };
+        Children::spawn(self, &mut start, ended)?;
+        let child = started.ok_or_else(|| io::Error::other("nothing was started"))?;
         Ok((child, receiver))
     }
 
@@ -208,6 +203,41 @@ impl Reaper {
             .map_err(|_| io::Error::other("the collector of processes has gone"))?;
         Ok(Finished { exit, stdout: stdout.finish(), stderr: stderr.finish() })
     }
+}
+
+impl Children for Reaper {
+    fn spawn(&self, start: &mut dyn FnMut() -> io::Result<i32>, ended: Ended) -> io::Result<i32> {
+        let mut waiting = self.lock();
+        let pid = start()?;
+        waiting.insert(pid, ended);
+        Ok(pid)
+    }
+}
+
+/// Collects one child, puts who is to be told of its end into `ends`, and returns
+/// whether there may be more.
+fn collect_one(
+    waiting: &mut BTreeMap<i32, Ended>,
+    which: Option<Pid>,
+    ends: &mut Vec<(Ended, i32)>,
+) -> bool {
+    let (pid, code) = match waitpid(which, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::Exited(pid, code)) => (pid, code),
+        Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, 128 + signal as i32),
+        Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return false,
+        Err(Errno::EINTR) => return true,
+        Err(errno) => {
+            log::warn!("can't wait for ended processes: {errno}");
+            return false;
+        }
+        // Stopped or continued children are not asked for.
+        Ok(_) => return true,
+    };
+    match waiting.remove(&pid.as_raw()) {
+        Some(ended) => ends.push((ended, code)),
+        None => log::debug!("collected the orphan {pid}"),
+    }
+    true
 }
 
 /// Kills a process group when it goes, unless the leader has ended before.

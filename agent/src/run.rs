@@ -175,7 +175,14 @@ async fn serve(
     }
     let mem_agent = MemAgent::start(Arc::clone(&os), config.mem_agent);
     let agent = Agent::new(os, reaper, Paths::default());
-    let agent = Arc::new(agent.with_devices(devices).with_mem_agent(mem_agent).with_policy(policy));
+    let agent = agent.with_devices(devices).with_mem_agent(mem_agent).with_policy(policy);
+    let agent = Arc::new(agent.with_pipe_size(config.container_pipe_size));
+    let port = config.passfd_listener_port;
+    if port > 0
+        && let Err(error) = agent.handover.listen(port)
+    {
+        log::warn!("no streams over connections to vsock port {port}: {error}");
+    }
     let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
     let why = tokio::select! {
         () = agent.wait_for_end() => "the sandbox has been destroyed",

@@ -12,10 +12,12 @@ use kata_agent_api::{agent_ttrpc, health_ttrpc};
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::{Mutex, Notify};
 
+use crate::container::{Containers, OomEvents};
 use crate::device::Devices;
 use crate::mem_agent::MemAgent;
 use crate::os::Os;
 use crate::policy::Policy;
+use crate::process::Handover;
 use crate::reaper::Reaper;
 use crate::resources::Resources;
 use crate::rpc::Service;
@@ -24,6 +26,10 @@ use crate::storage::Tools;
 
 /// How long a device may take to appear, where nobody says.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a process of a container may take until it runs its program. Disks of a
+/// host that is busy, and hooks without a timeout of their own, are in it.
+const SET_UP: Duration = Duration::from_secs(60);
 
 /// What all handlers share.
 pub struct Agent {
@@ -41,6 +47,16 @@ pub struct Agent {
     pub policy: Policy,
     /// Folders to work in.
     pub paths: Paths,
+    /// All containers.
+    pub containers: Containers,
+    /// What containers need to know of the guest.
+    pub options: guest_container::Options,
+    /// Bytes of the pipes to containers; 0 is the kernel's own size.
+    pub pipe_size: u32,
+    /// Connections for streams that the host makes ahead.
+    pub handover: Arc<Handover>,
+    /// Containers that ran out of memory.
+    pub oom_events: Arc<OomEvents>,
     /// The sandbox, once there is one.
     pub sandbox: Mutex<Option<Sandbox>>,
     end: Notify,
@@ -53,6 +69,8 @@ impl Agent {
     #[must_use]
     pub fn new(os: Arc<dyn Os>, reaper: Arc<Reaper>, paths: Paths) -> Self {
         let devices = Arc::new(Devices::new(Arc::clone(&os), PATIENCE));
+        let mut options = guest_container::Options::new(Arc::clone(&reaper) as _);
+        options.patience = SET_UP;
         Self {
             os,
             reaper,
@@ -61,6 +79,11 @@ impl Agent {
             devices,
             policy: Policy::default(),
             paths,
+            containers: Containers::default(),
+            options,
+            pipe_size: 0,
+            handover: Arc::new(Handover::default()),
+            oom_events: Arc::new(OomEvents::default()),
             sandbox: Mutex::new(None),
             end: Notify::new(),
             ready_ns: OnceLock::new(),
@@ -91,6 +114,13 @@ impl Agent {
     #[must_use]
     pub fn with_mem_agent(mut self, mem_agent: MemAgent) -> Self {
         self.mem_agent = mem_agent;
+        self
+    }
+
+    /// The same agent with pipes of another size to containers.
+    #[must_use]
+    pub fn with_pipe_size(mut self, bytes: u32) -> Self {
+        self.pipe_size = bytes;
         self
     }
 

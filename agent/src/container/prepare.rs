@@ -2,6 +2,7 @@
 //! device numbers, the root filesystem's place, hooks of the guest's own. Changes a
 //! spec and nothing else.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{
@@ -68,36 +69,79 @@ pub struct NoDevice {
     minor: u32,
 }
 
-/// Gives the device that the container has at `path` its numbers in the guest, also
-/// where rules of the cgroup name it.
+/// A device as the spec has it, and as the guest has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Where the container has it, by the spec.
+    pub at: PathBuf,
+    /// Where it will have it, if that is another place.
+    pub moved_to: Option<PathBuf>,
+    /// The guest's device.
+    pub node: DevNode,
+}
+
+/// Gives devices their numbers in the guest, also where rules of the cgroup name them.
+/// All at once: numbers that one device gets may be those that another one had.
 ///
 /// # Errors
 ///
-/// [`NoDevice`] when the spec has none there.
-pub fn device(spec: &mut Spec, path: &Path, node: &DevNode) -> Result<(), NoDevice> {
-    let (major, minor) = (i64::from(node.major), i64::from(node.minor));
-    let missing =
-        || NoDevice { path: path.display().to_string(), major: node.major, minor: node.minor };
-    let linux = spec.linux_mut().as_mut().ok_or_else(missing)?;
+/// [`NoDevice`] when the spec has none at that place.
+pub fn devices(spec: &mut Spec, all: &[Given]) -> Result<(), NoDevice> {
+    let Some(linux) = spec.linux_mut() else {
+        return all.first().map_or(Ok(()), |given| Err(missing(given)));
+    };
     let mut devices = linux.devices().clone().unwrap_or_default();
-    let device = devices.iter_mut().find(|device| device.path() == path).ok_or_else(missing)?;
-    let (kind, old) = (device.typ(), (device.major(), device.minor()));
-    device.set_major(major);
-    device.set_minor(minor);
+    let mut changes = Vec::new();
+    for given in all {
+        let device = devices.iter_mut().find(|device| *device.path() == given.at);
+        let device = device.ok_or_else(|| missing(given))?;
+        let (major, minor) = (i64::from(given.node.major), i64::from(given.node.minor));
+        changes.push((device.typ(), (device.major(), device.minor()), (major, minor)));
+        device.set_major(major);
+        device.set_minor(minor);
+        if let Some(place) = &given.moved_to {
+            device.set_path(place.clone());
+        }
+    }
     linux.set_devices(Some(devices));
     let Some(mut resources) = linux.resources().clone() else { return Ok(()) };
     let mut rules = resources.devices().clone().unwrap_or_default();
     for rule in &mut rules {
-        let names_it = (rule.major(), rule.minor()) == (Some(old.0), Some(old.1))
-            && same_kind(rule.typ(), kind);
-        if names_it {
-            rule.set_major(Some(major));
-            rule.set_minor(Some(minor));
+        let named = (rule.major(), rule.minor());
+        let change = changes.iter().find(|(kind, (major, minor), _)| {
+            named == (Some(*major), Some(*minor)) && same_kind(rule.typ(), *kind)
+        });
+        if let Some((_, _, (major, minor))) = change {
+            rule.set_major(Some(*major));
+            rule.set_minor(Some(*minor));
         }
     }
     resources.set_devices(Some(rules));
     linux.set_resources(Some(resources));
     Ok(())
+}
+
+fn missing(given: &Given) -> NoDevice {
+    let DevNode { major, minor, .. } = given.node;
+    NoDevice { path: given.at.display().to_string(), major, minor }
+}
+
+/// Puts the guest's PCI addresses in the place of the host's, in the variables by which
+/// device plugins tell a program its devices.
+pub fn addresses(spec: &mut Spec, guest_of_host: &BTreeMap<String, String>) {
+    let Some(process) = spec.process_mut() else { return };
+    let Some(mut env) = process.env().clone() else { return };
+    for variable in &mut env {
+        let Some((name, value)) = variable.split_once('=') else { continue };
+        if name.starts_with("PCIDEVICE_") && !name.ends_with("_INFO") {
+            let in_guest = |address: &str| {
+                guest_of_host.get(address).map_or_else(|| address.to_owned(), Clone::clone)
+            };
+            let value: Vec<String> = value.split(',').map(in_guest).collect();
+            *variable = format!("{name}={}", value.join(","));
+        }
+    }
+    process.set_env(Some(env));
 }
 
 fn same_kind(rule: Option<LinuxDeviceType>, device: LinuxDeviceType) -> bool {
@@ -149,48 +193,6 @@ fn none() -> Hooks {
         .set_poststart(None)
         .set_poststop(None);
     hooks
-}
-
-/// The path of a container's cgroup below the root of the hierarchy. What is for
-/// systemd, `slice:prefix:name`, becomes the path that it would make.
-pub fn cgroup(spec: &Spec, id: &str) -> PathBuf {
-    let asked = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone());
-    let asked = asked.filter(|path| !path.as_os_str().is_empty());
-    let Some(asked) = asked else { return PathBuf::from("kata").join(id) };
-    let text = asked.display().to_string();
-    let parts: Vec<&str> = text.split(':').collect();
-    let [slice, prefix, name] = parts.as_slice() else {
-        return asked.components().filter(|step| plain(*step)).collect();
-    };
-    let unit = match (*prefix, *name) {
-        ("", name) => name.to_owned(),
-        (prefix, name) if name.ends_with(".slice") => format!("{prefix}-{name}"),
-        (prefix, name) => format!("{prefix}-{name}.scope"),
-    };
-    slice_path(slice).join(unit.replace('/', "-"))
-}
-
-fn plain(step: std::path::Component<'_>) -> bool {
-    matches!(step, std::path::Component::Normal(_))
-}
-
-/// `a-b.slice` lies in `a.slice`.
-fn slice_path(slice: &str) -> PathBuf {
-    let stem = slice.trim_end_matches(".slice");
-    let mut path = PathBuf::new();
-    if stem.is_empty() || stem == "-" || stem.contains('/') {
-        path.push("system.slice");
-        return path;
-    }
-    let mut name = String::new();
-    for part in stem.split('-') {
-        if !name.is_empty() {
-            name.push('-');
-        }
-        name.push_str(part);
-        path.push(format!("{name}.slice"));
-    }
-    path
 }
 
 #[cfg(test)]
@@ -261,10 +263,16 @@ mod tests {
             minor: 16,
             sysfs: "/sys/x".into(),
         };
-        device(&mut spec, Path::new("/dev/a"), &node).unwrap();
+        let given =
+            |at: &str, node: &DevNode| Given { at: at.into(), moved_to: None, node: node.clone() };
+        // The second device gets the numbers that the first one had.
+        let second = DevNode { major: 8, minor: 0, ..node.clone() };
+        let moved = Given { moved_to: Some("/dev/c".into()), ..given("/dev/b", &second) };
+        devices(&mut spec, &[given("/dev/a", &node), moved]).unwrap();
         let linux = linux(&spec);
         assert_eq!(linux["devices"][0]["major"], 254);
         assert_eq!(linux["devices"][1]["major"], 8);
+        assert_eq!(linux["devices"][1]["path"], "/dev/c");
         let rules: Vec<_> = linux["resources"]["devices"]
             .as_array()
             .unwrap()
@@ -274,8 +282,20 @@ mod tests {
         let of_host = (Some(8), Some(0));
         let expected = [(None, None), (Some(254), Some(16)), of_host, (Some(8), None)];
         assert_eq!(rules, expected);
-        let missing = device(&mut spec, Path::new("/dev/x"), &node).unwrap_err().to_string();
+        let missing = devices(&mut spec, &[given("/dev/x", &node)]).unwrap_err().to_string();
         assert!(missing.contains("/dev/x") && missing.contains("254:16"), "{missing}");
+    }
+
+    #[test]
+    fn programs_learn_the_guest_s_addresses() {
+        let mut spec = spec(&json!({}));
+        let env = ["A=0000:1a:00.0", "PCIDEVICE_X_Y=0000:1a:00.0,0000:1b:00.0"];
+        let process = json!({"cwd": "/", "user": {"uid": 0, "gid": 0}, "env": env});
+        spec.set_process(Some(serde_json::from_value(process).unwrap()));
+        let known = BTreeMap::from([("0000:1a:00.0".to_owned(), "0000:00:02.0".to_owned())]);
+        addresses(&mut spec, &known);
+        let env = spec.process().clone().unwrap().env().clone().unwrap();
+        assert_eq!(env, ["A=0000:1a:00.0", "PCIDEVICE_X_Y=0000:00:02.0,0000:1b:00.0"]);
     }
 
     #[test]
@@ -290,21 +310,6 @@ mod tests {
         let mut none = self::spec(&json!({}));
         hooks(&mut none, &GuestHooks::default());
         assert!(none.hooks().is_none());
-    }
-
-    #[test]
-    fn cgroups_by_path_and_by_unit() {
-        let path =
-            |text: &str| cgroup(&spec(&json!({"cgroupsPath": text})), "c").display().to_string();
-        assert_eq!(path("/kubepods/pod1/c"), "kubepods/pod1/c");
-        assert_eq!(path("../../x"), "x");
-        assert_eq!(path(""), "kata/c");
-        assert_eq!(
-            path("kubepods-burstable.slice:cri-containerd:c"),
-            "kubepods.slice/kubepods-burstable.slice/cri-containerd-c.scope"
-        );
-        assert_eq!(path("::c"), "system.slice/c");
-        assert_eq!(path("-.slice:a:../b"), "system.slice/a-..-b.scope");
     }
 
     #[test]

@@ -98,6 +98,14 @@ impl Os for Linux {
         volume::remove(path)
     }
 
+    fn remove_if_empty(&self, path: &Path) -> io::Result<()> {
+        use io::ErrorKind::{DirectoryNotEmpty, NotFound};
+        match fs::remove_dir(path) {
+            Err(error) if [DirectoryNotEmpty, NotFound].contains(&error.kind()) => Ok(()),
+            removed => removed,
+        }
+    }
+
     fn give_volume(&self, group: &VolumeGroup) -> io::Result<()> {
         volume::give(group)
     }

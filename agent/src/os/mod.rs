@@ -100,6 +100,13 @@ pub trait Os: Send + Sync {
     /// As unlink(2).
     fn remove_tree(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes a folder, unless there is something in it.
+    ///
+    /// # Errors
+    ///
+    /// As rmdir(2), but for `ENOTEMPTY` and `ENOENT`.
+    fn remove_if_empty(&self, path: &Path) -> io::Result<()>;
+
     /// Hands all files of a volume to a group.
     ///
     /// # Errors

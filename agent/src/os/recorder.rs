@@ -109,6 +109,10 @@ impl Os for Recorder {
         self.note(format!("remove {}", path.display()))
     }
 
+    fn remove_if_empty(&self, path: &Path) -> io::Result<()> {
+        self.note(format!("rmdir {}", path.display()))
+    }
+
     fn give_volume(&self, volume: &VolumeGroup) -> io::Result<()> {
         let how = if volume.read_only { " ro" } else { "" };
         let when = if volume.only_on_mismatch { " on mismatch" } else { "" };

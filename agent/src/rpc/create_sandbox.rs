@@ -11,7 +11,7 @@ use protobuf::well_known_types::empty::Empty;
 use super::Fault;
 use crate::os::{Mount, Namespace};
 use crate::plain_path::is_plain_name;
-use crate::sandbox::{Sandbox, hooks};
+use crate::sandbox::{Pause, PidNamespace, Sandbox, hooks};
 use crate::server::Agent;
 
 /// Longest host name that Linux takes.
@@ -87,6 +87,13 @@ async fn set_up(
         let what = format!("can't make the sandbox's {} namespace", kind.name());
         os.make_namespace(kind, &place, &request.hostname).map_err(Fault::internal(what))?;
         sandbox.mounts.push(place);
+    }
+    if request.sandbox_pidns {
+        let started = Pause::start(&agent.reaper);
+        let (pause, namespace) =
+            started.map_err(Fault::internal("can't make the sandbox's pid namespace"))?;
+        sandbox.pid_namespace = Some(PidNamespace { file: namespace, container: None });
+        sandbox.pause = Some(pause);
     }
     sandbox.storages.add_all(&agent.tools(), &request.storages, None).await?;
     if !request.dns.is_empty() {

@@ -3,12 +3,15 @@
 
 use std::io;
 
+use kata_agent_api::spec::SpecError;
 use ttrpc::Code;
 
+use crate::container::NoDevice;
 use crate::device::DeviceError;
 use crate::network::NetworkError;
 use crate::network::tables::TablesError;
 use crate::policy::PolicyError;
+use crate::process::StreamError;
 use crate::resources::ResourceError;
 use crate::storage::StorageError;
 
@@ -33,6 +36,15 @@ pub enum Fault {
     /// Nobody does this here.
     #[error("{0}")]
     Unimplemented(String),
+    /// Nothing more is to come.
+    #[error("{0}")]
+    OutOfRange(String),
+    /// It was not done in time.
+    #[error("{0}")]
+    DeadlineExceeded(String),
+    /// It did not work, as the text says.
+    #[error("{0}")]
+    Failed(String),
     /// The guest failed.
     #[error("{what}: {source}")]
     Internal {
@@ -65,6 +77,57 @@ impl From<StorageError> for Fault {
                 Self::Internal { what: format!("can't prepare the storage on {target}"), source }
             }
         }
+    }
+}
+
+impl From<guest_container::Error> for Fault {
+    fn from(error: guest_container::Error) -> Self {
+        use guest_container::Error;
+        let text = chain(&error);
+        match error {
+            Error::Id(_) | Error::Invalid(_) => Self::InvalidArgument(text),
+            Error::Exists(_) => Self::AlreadyExists(text),
+            Error::State { .. } | Error::NoController { .. } => Self::FailedPrecondition(text),
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<StreamError> for Fault {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Ended => Self::OutOfRange(error.to_string()),
+            StreamError::Absent(_) => Self::FailedPrecondition(error.to_string()),
+            StreamError::Io(source) => {
+                Self::Internal { what: "can't use the stream".to_owned(), source }
+            }
+        }
+    }
+}
+
+impl From<SpecError> for Fault {
+    fn from(error: SpecError) -> Self {
+        Self::InvalidArgument(error.to_string())
+    }
+}
+
+impl From<NoDevice> for Fault {
+    fn from(error: NoDevice) -> Self {
+        Self::InvalidArgument(error.to_string())
     }
 }
 
@@ -136,7 +199,9 @@ impl From<Fault> for ttrpc::Error {
             Fault::FailedPrecondition(_) => Code::FAILED_PRECONDITION,
             Fault::PermissionDenied(_) => Code::PERMISSION_DENIED,
             Fault::Unimplemented(_) => Code::UNIMPLEMENTED,
-            Fault::Internal { .. } => Code::INTERNAL,
+            Fault::OutOfRange(_) => Code::OUT_OF_RANGE,
+            Fault::DeadlineExceeded(_) => Code::DEADLINE_EXCEEDED,
+            Fault::Failed(_) | Fault::Internal { .. } => Code::INTERNAL,
         };
         Self::RpcStatus(ttrpc::get_status(code, fault.to_string()))
     }

@@ -1,5 +1,7 @@
 //! `GetMetrics`: counters of agent and guest in the Prometheus text format.
 
+mod counts;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,13 +14,16 @@ use crate::report::read;
 use crate::server::Agent;
 
 pub(super) async fn call(agent: &Agent, _: GetMetricsRequest) -> Result<Metrics, Fault> {
-    let metrics = collect(Path::new("/proc"), agent.count_scrape());
+    let (proc, cgroup) = (Path::new("/proc"), agent.options.cgroup_root.as_path());
+    let mut metrics = collect(proc, agent.count_scrape());
+    metrics.counts(proc, cgroup);
+    let Text(metrics) = metrics;
     Ok(Metrics { metrics, ..Default::default() })
 }
 
 /// All metrics from the files in `proc`. What a guest kernel does not have is left
 /// out, and takes nothing else with it.
-fn collect(proc: &Path, scrapes: u64) -> String {
+fn collect(proc: &Path, scrapes: u64) -> Text {
     let mut text = Text::default();
     text.of_agent(scrapes, &read(proc.join("self/status")), &read(proc.join("self/stat")));
     text.of_guest(&Guest {
@@ -28,7 +33,7 @@ fn collect(proc: &Path, scrapes: u64) -> String {
         vmstat: &read(proc.join("vmstat")),
         net_dev: &read(proc.join("net/dev")),
     });
-    text.0
+    text
 }
 
 struct Guest<'a> {
@@ -260,7 +265,7 @@ mod tests {
                         _ => std::fs::write(file, text).unwrap(),
                     }
                 }
-                let text = collect(proc.path(), 4);
+                let text = collect(proc.path(), 4).0;
                 assert!(text.lines().any(|line| line == "kata_agent_scrape_count 4"), "{text}");
                 for (name, _, begin) in files {
                     let found = text.lines().any(|line| line.starts_with(begin));
@@ -272,7 +277,7 @@ mod tests {
         std::fs::create_dir(proc.path().join("net")).unwrap();
         let odd = b"eth\xff: 1 2\n  lo: 3 4\n";
         std::fs::write(proc.path().join("net/dev"), odd).unwrap();
-        let text = collect(proc.path(), 1);
+        let text = collect(proc.path(), 1).0;
         assert!(text.contains("kata_guest_netdev_stat{interface=\"lo\",item=\"recv_bytes\"} 3"));
     }
 

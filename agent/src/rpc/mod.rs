@@ -6,14 +6,19 @@ mod add_arp_neighbors;
 mod add_swap;
 mod add_swap_path;
 mod check;
+mod close_stdin;
+mod container;
 mod copy_file;
+mod create_container;
 mod create_sandbox;
 mod destroy_sandbox;
+mod exec_process;
 mod fault;
 mod get_diagnostic_data;
 mod get_guest_details;
 mod get_ip_tables;
 mod get_metrics;
+mod get_oom_event;
 mod get_volume_stats;
 mod list_interfaces;
 mod list_routes;
@@ -22,17 +27,30 @@ mod mem_agent_memcg_set;
 mod mem_hotplug_by_probe;
 mod online_cpu_mem;
 mod path;
+mod pause_container;
+mod read_stderr;
+mod read_stdout;
+mod remove_container;
 mod remove_stale_virtiofs_share_mounts;
 mod reseed_random_dev;
 mod resize_volume;
+mod resume_container;
 mod set_guest_date_time;
 mod set_ip_tables;
 mod set_policy;
+mod signal_process;
+mod start_container;
+mod stats_container;
+mod string_user;
 mod termination_log;
+mod tty_win_resize;
+mod update_container;
 mod update_ephemeral_mounts;
 mod update_interface;
 mod update_routes;
 mod version;
+mod wait_process;
+mod write_stdin;
 
 use std::io;
 use std::sync::Arc;
@@ -76,12 +94,10 @@ fn type_name(path: &'static str) -> &'static str {
     path.rsplit([':', ' ']).next().unwrap_or(path)
 }
 
-/// Turns the table below into the service. A verb that has a module is served by
-/// its `call`; every other one answers that it is not implemented, by its name.
+/// Turns the table below into the service: a verb is served by its module's `call`.
 macro_rules! agent_service {
     (
-        served { $($verb:ident: $request:ty => $response:ty;)* }
-        absent { $($absent:ident $name:literal: $absent_request:ty => $absent_response:ty;)* }
+        $($verb:ident: $request:ty => $response:ty;)*
     ) => {
         #[async_trait]
         impl agent_ttrpc::AgentService for Service {
@@ -104,67 +120,53 @@ macro_rules! agent_service {
                     Ok(if blanked { Default::default() } else { answer })
                 }
             )*
-            $(
-                async fn $absent(
-                    &self,
-                    _: &TtrpcContext,
-                    _: $absent_request,
-                ) -> ttrpc::Result<$absent_response> {
-                    Err(Fault::Unimplemented(format!("this agent does not serve {}", $name)).into())
-                }
-            )*
         }
     };
 }
 
 agent_service! {
-    served {
-        add_arp_neighbors: agent::AddARPNeighborsRequest => Empty;
-        add_swap: agent::AddSwapRequest => Empty;
-        add_swap_path: agent::AddSwapPathRequest => Empty;
-        copy_file: agent::CopyFileRequest => Empty;
-        create_sandbox: agent::CreateSandboxRequest => Empty;
-        destroy_sandbox: agent::DestroySandboxRequest => Empty;
-        get_diagnostic_data: agent::GetDiagnosticDataRequest => agent::GetDiagnosticDataResponse;
-        get_guest_details: agent::GuestDetailsRequest => agent::GuestDetailsResponse;
-        get_ip_tables: agent::GetIPTablesRequest => agent::GetIPTablesResponse;
-        get_metrics: agent::GetMetricsRequest => agent::Metrics;
-        get_volume_stats: agent::VolumeStatsRequest => csi::VolumeStatsResponse;
-        list_interfaces: agent::ListInterfacesRequest => agent::Interfaces;
-        list_routes: agent::ListRoutesRequest => agent::Routes;
-        mem_agent_compact_set: agent::MemAgentCompactConfig => Empty;
-        mem_agent_memcg_set: agent::MemAgentMemcgConfig => Empty;
-        mem_hotplug_by_probe: agent::MemHotplugByProbeRequest => Empty;
-        online_cpu_mem: agent::OnlineCPUMemRequest => Empty;
-        remove_stale_virtiofs_share_mounts: agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
-        reseed_random_dev: agent::ReseedRandomDevRequest => Empty;
-        resize_volume: agent::ResizeVolumeRequest => Empty;
-        set_guest_date_time: agent::SetGuestDateTimeRequest => Empty;
-        set_policy: agent::SetPolicyRequest => Empty;
-        set_ip_tables: agent::SetIPTablesRequest => agent::SetIPTablesResponse;
-        update_ephemeral_mounts: agent::UpdateEphemeralMountsRequest => Empty;
-        update_interface: agent::UpdateInterfaceRequest => types::Interface;
-        update_routes: agent::UpdateRoutesRequest => agent::Routes;
-    }
-    absent {
-        close_stdin "CloseStdin": agent::CloseStdinRequest => Empty;
-        create_container "CreateContainer": agent::CreateContainerRequest => Empty;
-        exec_process "ExecProcess": agent::ExecProcessRequest => Empty;
-        get_oom_event "GetOOMEvent": agent::GetOOMEventRequest => agent::OOMEvent;
-        pause_container "PauseContainer": agent::PauseContainerRequest => Empty;
-        read_stderr "ReadStderr": agent::ReadStreamRequest => agent::ReadStreamResponse;
-        read_stdout "ReadStdout": agent::ReadStreamRequest => agent::ReadStreamResponse;
-        remove_container "RemoveContainer": agent::RemoveContainerRequest => Empty;
-        resume_container "ResumeContainer": agent::ResumeContainerRequest => Empty;
-        signal_process "SignalProcess": agent::SignalProcessRequest => Empty;
-        start_container "StartContainer": agent::StartContainerRequest => Empty;
-        stats_container "StatsContainer":
-            agent::StatsContainerRequest => agent::StatsContainerResponse;
-        tty_win_resize "TtyWinResize": agent::TtyWinResizeRequest => Empty;
-        update_container "UpdateContainer": agent::UpdateContainerRequest => Empty;
-        wait_process "WaitProcess": agent::WaitProcessRequest => agent::WaitProcessResponse;
-        write_stdin "WriteStdin": agent::WriteStreamRequest => agent::WriteStreamResponse;
-    }
+    add_arp_neighbors: agent::AddARPNeighborsRequest => Empty;
+    add_swap: agent::AddSwapRequest => Empty;
+    add_swap_path: agent::AddSwapPathRequest => Empty;
+    close_stdin: agent::CloseStdinRequest => Empty;
+    copy_file: agent::CopyFileRequest => Empty;
+    create_container: agent::CreateContainerRequest => Empty;
+    create_sandbox: agent::CreateSandboxRequest => Empty;
+    destroy_sandbox: agent::DestroySandboxRequest => Empty;
+    exec_process: agent::ExecProcessRequest => Empty;
+    get_diagnostic_data: agent::GetDiagnosticDataRequest => agent::GetDiagnosticDataResponse;
+    get_guest_details: agent::GuestDetailsRequest => agent::GuestDetailsResponse;
+    get_ip_tables: agent::GetIPTablesRequest => agent::GetIPTablesResponse;
+    get_metrics: agent::GetMetricsRequest => agent::Metrics;
+    get_oom_event: agent::GetOOMEventRequest => agent::OOMEvent;
+    get_volume_stats: agent::VolumeStatsRequest => csi::VolumeStatsResponse;
+    list_interfaces: agent::ListInterfacesRequest => agent::Interfaces;
+    list_routes: agent::ListRoutesRequest => agent::Routes;
+    mem_agent_compact_set: agent::MemAgentCompactConfig => Empty;
+    mem_agent_memcg_set: agent::MemAgentMemcgConfig => Empty;
+    mem_hotplug_by_probe: agent::MemHotplugByProbeRequest => Empty;
+    online_cpu_mem: agent::OnlineCPUMemRequest => Empty;
+    pause_container: agent::PauseContainerRequest => Empty;
+    read_stderr: agent::ReadStreamRequest => agent::ReadStreamResponse;
+    read_stdout: agent::ReadStreamRequest => agent::ReadStreamResponse;
+    remove_container: agent::RemoveContainerRequest => Empty;
+    remove_stale_virtiofs_share_mounts: agent::RemoveStaleVirtiofsShareMountsRequest => Empty;
+    reseed_random_dev: agent::ReseedRandomDevRequest => Empty;
+    resize_volume: agent::ResizeVolumeRequest => Empty;
+    resume_container: agent::ResumeContainerRequest => Empty;
+    set_guest_date_time: agent::SetGuestDateTimeRequest => Empty;
+    set_ip_tables: agent::SetIPTablesRequest => agent::SetIPTablesResponse;
+    set_policy: agent::SetPolicyRequest => Empty;
+    signal_process: agent::SignalProcessRequest => Empty;
+    start_container: agent::StartContainerRequest => Empty;
+    stats_container: agent::StatsContainerRequest => agent::StatsContainerResponse;
+    tty_win_resize: agent::TtyWinResizeRequest => Empty;
+    update_container: agent::UpdateContainerRequest => Empty;
+    update_ephemeral_mounts: agent::UpdateEphemeralMountsRequest => Empty;
+    update_interface: agent::UpdateInterfaceRequest => types::Interface;
+    update_routes: agent::UpdateRoutesRequest => agent::Routes;
+    wait_process: agent::WaitProcessRequest => agent::WaitProcessResponse;
+    write_stdin: agent::WriteStreamRequest => agent::WriteStreamResponse;
 }
 
 #[async_trait]

@@ -1,7 +1,11 @@
 //! What all containers of the guest share. Knows nothing of RPC messages.
 
 pub mod hooks;
+mod pause;
 
+pub use pause::{Pause, pause_if_asked};
+
+use std::fs::File;
 use std::path::PathBuf;
 
 use kata_agent_api::paths;
@@ -51,6 +55,15 @@ impl Paths {
     }
 }
 
+/// A pid namespace that containers may share.
+#[derive(Debug)]
+pub struct PidNamespace {
+    /// The namespace, kept open.
+    pub file: File,
+    /// The container whose first process it lives by; none if it is the sandbox's own.
+    pub container: Option<String>,
+}
+
 /// The one sandbox of a guest.
 #[derive(Debug, Default)]
 pub struct Sandbox {
@@ -62,6 +75,11 @@ pub struct Sandbox {
     pub mounts: Vec<PathBuf>,
     /// Hooks that the guest image brings.
     pub hooks: GuestHooks,
+    /// The pid namespace that containers may share: its own or, without one, its first
+    /// container's.
+    pub pid_namespace: Option<PidNamespace>,
+    /// What keeps a pid namespace of its own.
+    pub pause: Option<Pause>,
 }
 
 impl Sandbox {

@@ -24,5 +24,6 @@ pub(super) fn make(tools: &Tools, storage: &Storage) -> Result<Made, StorageErro
         os.set_mode(target, mode).map_err(refused())?;
     }
     set_group(os, target, group)?;
-    Ok(Made { folders: vec![target.to_owned()], ..Made::default() })
+    // What is in it outlives this user: a container that starts again finds its files.
+    Ok(Made { own_folder: true, ..Made::default() })
 }

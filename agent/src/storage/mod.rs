@@ -136,6 +136,8 @@ pub struct Tools {
 struct Made {
     /// Whether something is mounted on the mount point.
     mounted: bool,
+    /// Whether the mount point is a folder that goes afterwards if nothing is in it.
+    own_folder: bool,
     /// Folders to remove afterwards, with all that is in them.
     folders: Vec<PathBuf>,
     /// Whoever keeps the storage up to date; ends with it.

@@ -128,6 +128,11 @@ fn undo(os: &dyn Os, target: &Path, made: &Made) {
     {
         log::warn!("can't unmount {}: {error}", target.display());
     }
+    if made.own_folder
+        && let Err(error) = os.remove_if_empty(target)
+    {
+        log::warn!("can't remove {}: {error}", target.display());
+    }
     for folder in made.folders.iter().rev() {
         if let Err(error) = os.remove_tree(folder) {
             log::warn!("can't remove {}: {error}", folder.display());

@@ -116,7 +116,7 @@ async fn local_folders_get_mode_and_group() {
             chmod /run/k/local 777
             chgrp /run/k/local 1000
             undone:
-            remove /run/k/local
+            rmdir /run/k/local
         "#]],
     )
     .await;
