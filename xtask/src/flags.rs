@@ -321,6 +321,18 @@ pub(crate) struct Boot {
     /// Write boot.json, boot.svg and console.log there.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+    /// Try more than the boot; `agent` calls every RPC, with real containers.
+    #[arg(long, value_enum)]
+    pub(crate) suite: Option<Suite>,
+    /// With --suite: only cases whose names contain this.
+    #[arg(long, value_name = "TEXT", requires = "suite")]
+    pub(crate) case: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Every RPC of the agent.
+    Agent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

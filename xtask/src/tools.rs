@@ -53,6 +53,8 @@ pub(crate) const TOOLS: &[Tool] = &[
         &["build-kernel", "ci"],
     ),
     apt("qemu-system-x86_64", "qemu-system-x86", "runs guests", &["boot", "ci"]),
+    apt("busybox", "busybox-static", "runs in the suite's containers", &["suite", "ci"]),
+    apt("runc", "runc", "what our containers are compared with", &["ci"]),
     cargo("vhost-device-vsock", "vsock where the host has no /dev/vhost-vsock", &["boot", "ci"]),
     apt(
         "pip3",

@@ -13,7 +13,7 @@ use crate::checks::{CLOCK_TOLERANCE_MS, Check, clock_skew_ms, examine};
 use crate::classify::{Diagnosis, Evidence, FailureClass, classify, is_last_word, stage_reached};
 use crate::failure::{BootFailure, Outcome};
 use crate::report::BootReport;
-use crate::request::BootRequest;
+use crate::request::{BootRequest, Suite};
 use crate::timeline::{Moments, Stage, timeline};
 
 /// How many console lines a failure carries.
@@ -79,6 +79,10 @@ impl Run<'_> {
             Err(unanswered("the questions were not answered before the deadline"))
         })?;
         self.moments.checked = Some(self.elapsed());
+        if let Some(suite) = &self.request.suite {
+            let checks = self.run_suite(suite).await?;
+            self.checks.extend(checks);
+        }
         self.power_off(&agent).await?;
         self.moments.off = Some(self.elapsed());
         self.verdict()?;
@@ -174,6 +178,32 @@ impl Run<'_> {
         let created = agent.create_sandbox().await;
         self.checks.push(answered("create sandbox", &created));
         Ok(Answers { version, guest })
+    }
+
+    /// Every case becomes a check. They have deadlines of their own.
+    async fn run_suite(&self, suite: &Suite) -> Result<Vec<Check>, Stop> {
+        let vsock = self.vm.as_ref().and_then(Hypervisor::vsock);
+        let vsock = vsock.ok_or_else(|| hypervisor_failed(&HypervisorError::NotStarted))?;
+        let setting = agent_suite::Setting {
+            address: agent::address(&vsock),
+            busybox: suite.busybox.clone(),
+            debian: self.request.debian_node(),
+            only: suite.only.clone(),
+        };
+        let mut each = |outcome: &agent_suite::Outcome| {
+            let trouble = outcome.trouble.as_ref().map(ToString::to_string).unwrap_or_default();
+            tracing::info!(case = outcome.name, took = ?outcome.took, %trouble, "suite");
+        };
+        let ran = agent_suite::run(&setting, &mut each).await;
+        let outcomes = ran.map_err(|trouble| unanswered(&trouble.to_string()))?;
+        let check = |outcome: &agent_suite::Outcome| {
+            let detail = match &outcome.trouble {
+                Some(trouble) => trouble.to_string(),
+                None => format!("{} ms", outcome.took.as_millis()),
+            };
+            Check::new(&format!("suite {}", outcome.name), outcome.trouble.is_none(), detail)
+        };
+        Ok(outcomes.iter().map(check).collect())
     }
 
     async fn check_clock(&mut self, agent: &Agent, name: &str) -> Result<(), Stop> {

@@ -28,5 +28,5 @@ pub use classify::{Diagnosis, FailureClass};
 pub use failure::{BootFailure, Outcome};
 pub use hypervisor::{AcceleratorChoice, ToolPaths};
 pub use report::BootReport;
-pub use request::{BootRequest, Extension, RootDriver, Rootfs};
+pub use request::{BootRequest, Extension, RootDriver, Rootfs, Suite};
 pub use timeline::{Stage, StageTime, Timeline};

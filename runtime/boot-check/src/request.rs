@@ -60,6 +60,17 @@ pub struct Extension {
     pub verity_params: Option<String>,
 }
 
+/// What the agent's RPCs are tried with, once the guest has booted.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// A statically linked busybox, of the host.
+    pub busybox: PathBuf,
+    /// A partitioned image with Debian's files in ext4, for containers.
+    pub debian: Option<PathBuf>,
+    /// Only cases whose names contain this.
+    pub only: Option<String>,
+}
+
 /// Everything a boot needs.
 #[derive(Debug, Clone)]
 pub struct BootRequest {
@@ -80,6 +91,8 @@ pub struct BootRequest {
     pub verity: Option<String>,
     /// Extensions of the guest, in the order of their disks; see [`Self::extend`].
     pub extensions: Vec<Extension>,
+    /// Calls every RPC of the agent before the guest powers off.
+    pub suite: Option<Suite>,
     /// Parameters put behind our own, so that they win.
     pub extra_kernel_params: Vec<String>,
     /// How long the whole boot and all checks may take.
@@ -113,6 +126,7 @@ impl BootRequest {
             cpus: 1,
             verity: None,
             extensions: Vec::new(),
+            suite: None,
             extra_kernel_params: Vec::new(),
             timeout: Duration::from_secs(120),
             expect,
@@ -174,6 +188,18 @@ impl BootRequest {
         params
     }
 
+    fn debian(&self) -> Option<&PathBuf> {
+        self.suite.as_ref().and_then(|suite| suite.debian.as_ref())
+    }
+
+    /// The node in the guest that Debian's files for containers are on.
+    pub(crate) fn debian_node(&self) -> Option<String> {
+        let disks = self.machine(Accelerator::Tcg { icount: false }).disks.len();
+        // Disks are named in the order of their slots, and this one is the last.
+        let letter = u8::try_from(disks).ok()?.checked_add(b'a' - 1)?;
+        self.debian().map(|_| format!("/dev/vd{}1", char::from(letter)))
+    }
+
     /// The machine, with the accelerator as decided for this host.
     #[must_use]
     pub fn machine(&self, accelerator: Accelerator) -> MachineConfig {
@@ -191,6 +217,11 @@ impl BootRequest {
             path: extension.path.clone(),
             read_only: true,
             serial: Some(format!("extension-{}", extension.name)),
+        }));
+        disks.extend(self.debian().map(|path| VirtioBlkConfig {
+            path: path.clone(),
+            read_only: true,
+            serial: None,
         }));
         let transport = VsockTransport::of_this_host();
         MachineConfig {

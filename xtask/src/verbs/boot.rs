@@ -3,7 +3,7 @@
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{Accelerator, Boot, BuildImage, Driver, Flags, InitKind, Kind};
+use crate::flags::{Accelerator, Boot, BuildImage, Driver, Flags, InitKind, Kind, Suite};
 use crate::interrupt::Folder;
 use crate::project::Project;
 use crate::tools;
@@ -31,6 +31,9 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     let _ = tempfile::env::override_temp_dir(work.path());
     let driver = driver(args, &guest)?;
     let mut request = request(project, args, driver, &guest, kernel, work.path());
+    if args.suite == Some(Suite::Agent) {
+        request.suite = Some(suite(project, flags, args)?);
+    }
     for path in &args.extension {
         request.extend(extension(path)?);
     }
@@ -48,6 +51,20 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     let text = describe(&guest, &report);
     let json = serde_json::from_str(&report.to_json())?;
     Ok(Outcome { text, json })
+}
+
+/// What the suite's containers are made of.
+fn suite(project: &Project, flags: &Flags, args: &Boot) -> Result<boot_check::Suite, Failure> {
+    tools::require(project, "suite")?;
+    let busybox = tools::TOOLS.iter().find(|tool| tool.name == "busybox");
+    let busybox = busybox.and_then(|tool| tools::find(project, tool));
+    let busybox = busybox.context("no busybox")?;
+    let debian = build_image::build(
+        project,
+        flags.quiet,
+        &BuildImage { distro: Some("debian".into()), ..BuildImage::usual() },
+    )?;
+    Ok(boot_check::Suite { busybox, debian: Some(debian.artifact), only: args.case.clone() })
 }
 
 /// What is booted, and what is known of it.
