@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use oci_spec::runtime::LinuxResources;
 
-pub(crate) use self::devices::Policy;
+pub(crate) use self::devices::{Policy, program as device_program};
 pub use self::events::{OomNews, OomWatch};
 pub(crate) use self::path::path_of;
 pub use self::stats::{

@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
-use super::instruction::Instruction;
+/// Bytes of an instruction.
+const INSTRUCTION: usize = 8;
 
 const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
@@ -65,22 +66,18 @@ fn address<T>(of: &[T]) -> io::Result<u64> {
 }
 
 /// Has the kernel check and translate a program.
-pub(super) fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
-    let mut bytes = Vec::with_capacity(program.len() * 8);
-    for one in program {
-        one.encode(&mut bytes);
-    }
+pub(super) fn load(program: &[u8]) -> io::Result<OwnedFd> {
     // The program calls nothing of the kernel, so any licence will do.
     let license = c"Apache-2.0";
     let argument = Load {
         kind: OF_CGROUP_DEVICE,
-        count: u32::try_from(program.len()).map_err(io::Error::other)?,
-        instructions: address(&bytes)?,
+        count: u32::try_from(program.len() / INSTRUCTION).map_err(io::Error::other)?,
+        instructions: address(program)?,
         license: address(license.to_bytes_with_nul())?,
         name: *b"container_devs\0\0",
         ..Load::default()
     };
-    // SAFETY: the bytes are eight for each instruction that was counted, the licence
+    // SAFETY: no more instructions were counted than there are bytes for, the licence
     // ends with a NUL, and both outlive the call.
     let descriptor = unsafe { bpf(PROG_LOAD, &argument) }?;
     // SAFETY: the kernel has just made this descriptor for us; it closes at execution.

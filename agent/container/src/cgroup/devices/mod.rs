@@ -15,6 +15,15 @@ pub(crate) use self::rules::Policy;
 use super::Cgroup;
 use crate::error::Error;
 
+/// The program of a policy, as the kernel reads it.
+pub(crate) fn program(policy: &Policy) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for instruction in program::assemble(policy) {
+        instruction.encode(&mut bytes);
+    }
+    bytes
+}
+
 /// The program that a cgroup has now, if it has one.
 #[derive(Debug, Default)]
 pub(super) struct Attached(Mutex<Option<OwnedFd>>);
@@ -34,8 +43,7 @@ impl Cgroup {
             }
             return Ok(());
         }
-        let program = program::assemble(policy);
-        let new = kernel::load(&program).map_err(|error| failed("load", error))?;
+        let new = kernel::load(&program(policy)).map_err(|error| failed("load", error))?;
         kernel::attach(self.as_fd(), new.as_fd(), attached.as_ref().map(AsFd::as_fd))
             .map_err(|error| failed("attach", error))?;
         *attached = Some(new);
