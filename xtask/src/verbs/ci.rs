@@ -61,7 +61,8 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
             "--all-targets",
             "--locked",
             "--features",
-            "xtask/end-to-end,osbuilder/end-to-end,image/kernel-tests,kata-agent/policy",
+            "xtask/end-to-end,osbuilder/end-to-end,image/kernel-tests,kata-agent/policy,\
+             guest-container/runc-oracle",
             "--",
             "-Dwarnings",
         ],
@@ -86,7 +87,8 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
     if !args.quick {
         test.extend([
             "--features",
-            "xtask/end-to-end,boot-check/boot-tests,osbuilder/end-to-end,image/kernel-tests,kata-agent/policy",
+            "xtask/end-to-end,boot-check/boot-tests,osbuilder/end-to-end,image/kernel-tests,\
+             kata-agent/policy,guest-container/runc-oracle",
         ]);
     }
     let kernel = if args.quick { PathBuf::new() } else { build_kernel::usual(project, true)? };

@@ -55,6 +55,18 @@ pub fn image(driver: RootDriver) -> Rootfs {
     Rootfs::Image { path, driver, fstype: "ext4".into() }
 }
 
+/// The image, whose files are Debian's.
+pub fn debian() -> PathBuf {
+    given("KATA_TEST_IMAGE", "kata-debian-", ".img")
+}
+
+/// A program of the host.
+pub fn on_path(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|f| f.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not on PATH; run `cargo xtask setup ci`"))
+}
+
 /// Changes a healthy request, boots it and makes sure that nothing stays.
 pub fn run(
     rootfs: Rootfs,

@@ -10,6 +10,8 @@
 //! cargo nextest run -p boot-check --features boot-tests
 //! ```
 //!
+//! The suite's containers are made of the host's static busybox and of the image.
+//!
 //! Host programs come from `KATA_TEST_TOOLS`, else from `target/tools/bin`, then
 //! from PATH. Guests run under TCG, so that results do not depend on the host.
 
@@ -18,3 +20,4 @@
 mod broken;
 mod guest;
 mod healthy;
+mod suite;
