@@ -91,6 +91,8 @@ fn become_program(socket: &UnixStream) -> Result<std::convert::Infallible, Error
     let linux = setup.spec.linux().as_ref();
     let linux = linux.ok_or_else(|| Error::Stage("the spec has no linux".to_owned()))?;
     let os = os::Linux;
+    // From here on it may be seen by the container's processes.
+    os.shut().during(|| "can't shut this process off")?;
     os.umask(0);
     // Found now: later /proc is the container's, if it has one at all.
     let labels = openat(

@@ -99,6 +99,10 @@ impl Os for Linux {
         Ok(())
     }
 
+    fn shut(&self) -> io::Result<()> {
+        prctl(libc::PR_SET_DUMPABLE, 0, 0).map(drop)
+    }
+
     fn no_new_privileges(&self) -> io::Result<()> {
         prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
     }

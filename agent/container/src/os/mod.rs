@@ -37,6 +37,9 @@ pub(crate) trait Os {
     /// Joins the keyring of this name that the process may search, or makes it, and adds
     /// these rights to it.
     fn session_keyring(&self, name: &str, rights: u32) -> io::Result<()>;
+    /// Keeps other processes of the container from reaching into this one, and by it to
+    /// the agent's program: PR_SET_DUMPABLE, off until the next program.
+    fn shut(&self) -> io::Result<()>;
     /// PR_SET_NO_NEW_PRIVS
     fn no_new_privileges(&self) -> io::Result<()>;
     /// Loads a seccomp filter.

@@ -59,6 +59,9 @@ impl Os for Recorder {
     fn session_keyring(&self, name: &str, rights: u32) -> io::Result<()> {
         self.note(format!("keyring {name} {rights:#x}"))
     }
+    fn shut(&self) -> io::Result<()> {
+        self.note("shut".to_owned())
+    }
     fn no_new_privileges(&self) -> io::Result<()> {
         self.note("no new privileges".to_owned())
     }
