@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use oci_spec::runtime::{
-    ContainerState, Hook, LinuxResources, Process as ProcessSpec, Spec, StateBuilder,
-};
+use oci_spec::runtime::{ContainerState, Hook, LinuxResources, Process as ProcessSpec, Spec};
 
 use crate::cgroup::{self, Cgroup, OomWatch, Policy, Stats};
 use crate::error::{During, Error};
+use crate::hooks::{Moment, state};
 use crate::launch::{Launch, Launched, launch};
 use crate::options::Options;
 use crate::process::{self, Process, Stdio};
@@ -190,13 +189,15 @@ impl Container {
             return Err(launched.give_up(error));
         }
         let hooks = self.spec.hooks().as_ref().and_then(|all| all.poststart().clone());
-        let state = state(self.id(), &self.spec, &self.bundle, Status::Running, self.first.pid)?;
+        let state =
+            state(self.id(), &self.spec, &self.bundle, ContainerState::Running, self.first.pid)?;
         self.run_hooks("poststart", &hooks.unwrap_or_default(), &state)
             .map_err(|error| launched.give_up(error))
     }
 
     fn run_hooks(&self, kind: &'static str, all: &[Hook], state: &str) -> Result<(), Error> {
-        hooks::run(&*self.options.children, kind, all, state, self.options.patience)
+        let moment = Moment { kind, state, folder: Some(&self.bundle) };
+        hooks::run(&*self.options.children, &moment, all, self.options.patience)
     }
 
     /// Runs one more program in the container. What `process` leaves out of limits,
@@ -220,7 +221,6 @@ impl Container {
             cgroup: PathBuf::new(),
             joins: Some(Join { namespaces: namespaces::differing(self.first.pid)? }),
             runtime_hooks: false,
-            state: String::new(),
         };
         let [input, output, error] = &ends.own;
         let mut launched = launch(
@@ -356,7 +356,7 @@ impl Container {
         *deleted = removed.is_ok() && result.is_ok();
         result = both(result, removed);
         let hooks = self.spec.hooks().as_ref().and_then(|all| all.poststop().clone());
-        let state = state(self.id(), &self.spec, &self.bundle, Status::Stopped, 0)?;
+        let state = state(self.id(), &self.spec, &self.bundle, ContainerState::Stopped, 0)?;
         for hook in hooks.unwrap_or_default() {
             // They clean up: none is left out because of another.
             if let Err(error) = self.run_hooks("poststop", &[hook], &state) {
@@ -414,7 +414,6 @@ impl Making<'_> {
             // Device rules come before hooks, but after the mounts: a block device may be
             // mounted that the container must not open.
             runtime_hooks: true,
-            state: state(id, spec, bundle, Status::Created, 0)?,
         };
         let [input, output, error] = &ends.own;
         let mut launched = launch(
@@ -430,10 +429,12 @@ impl Making<'_> {
         let policy = policy(spec)?;
         let mut run = |pid: i32| {
             cgroup.limit_devices(&policy)?;
-            let state = state(id, spec, bundle, Status::Created, pid)?;
-            let children = &*options.children;
-            hooks::run(children, "prestart", &prestart, &state, options.patience)?;
-            hooks::run(children, "createRuntime", &create_runtime, &state, options.patience)
+            let state = &state(id, spec, bundle, ContainerState::Creating, pid)?;
+            for (kind, all) in [("prestart", &prestart), ("createRuntime", &create_runtime)] {
+                let moment = Moment { kind, state, folder: Some(bundle) };
+                hooks::run(&*options.children, &moment, all, options.patience)?;
+            }
+            Ok(())
         };
         if let Err(error) = launched.follow(&limits, false, &mut run) {
             return Err(launched.give_up(error));
@@ -456,26 +457,4 @@ fn policy(spec: &Spec) -> Result<Policy, spec::Invalid> {
     let rules = linux.resources().as_ref().and_then(|resources| resources.devices().as_deref());
     let nodes = linux.devices().as_deref();
     Policy::new(rules.unwrap_or_default(), nodes.unwrap_or_default())
-}
-
-/// The state that hooks read. While the container is being made it is "creating" to
-/// some of them; runc says so only before the namespaces stand, and so do we not.
-fn state(id: &str, spec: &Spec, bundle: &Path, status: Status, pid: i32) -> Result<String, Error> {
-    let status = match status {
-        Status::Created => ContainerState::Creating,
-        Status::Running | Status::Paused => ContainerState::Running,
-        Status::Stopped => ContainerState::Stopped,
-    };
-    let state = StateBuilder::default()
-        .version(spec.version().clone())
-        .id(id)
-        .status(status)
-        .pid(pid)
-        .bundle(bundle)
-        .annotations(spec.annotations().clone().unwrap_or_default())
-        .build()
-        .map_err(|error| Error::Stage(error.to_string()))?;
-    serde_json::to_string(&state)
-        .map_err(std::io::Error::from)
-        .during(|| "can't write the state for hooks")
 }

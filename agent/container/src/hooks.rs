@@ -4,16 +4,17 @@
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use oci_spec::runtime::Hook;
+use oci_spec::runtime::{ContainerState, Hook, Spec, StateBuilder};
 
 use crate::children::{Children, Exit};
-use crate::error::Error;
+use crate::error::{During, Error};
 use crate::protocol::readable;
 
 /// How much of a failed hook's error output is repeated.
@@ -31,14 +32,52 @@ fn memory(content: &str) -> io::Result<std::fs::File> {
     Ok(file)
 }
 
+/// The state that hooks read. The process's number is the one that it has where the hook
+/// runs, or 0 when it has ended.
+pub(crate) fn state(
+    id: &str,
+    spec: &Spec,
+    bundle: &Path,
+    status: ContainerState,
+    pid: i32,
+) -> Result<String, Error> {
+    let mut state = StateBuilder::default()
+        .version(spec.version().clone())
+        .id(id)
+        .status(status)
+        .bundle(bundle)
+        .annotations(spec.annotations().clone().unwrap_or_default());
+    if pid > 0 {
+        state = state.pid(pid);
+    }
+    let state = state.build().map_err(|error| Error::Stage(error.to_string()))?;
+    serde_json::to_string(&state)
+        .map_err(io::Error::from)
+        .during(|| "can't write the state for hooks")
+}
+
+/// The moment at which hooks run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    /// Kind by its name in the spec.
+    pub kind: &'static str,
+    /// What they read: the container's state as JSON.
+    pub state: &'a str,
+    /// The folder in which they begin, or where the caller is.
+    pub folder: Option<&'a Path>,
+}
+
 /// A hook about to run.
 struct Ready {
     command: Command,
     errors: std::fs::File,
 }
 
-fn ready(hook: &Hook, state: &str) -> io::Result<Ready> {
+fn ready(hook: &Hook, moment: &Moment<'_>) -> io::Result<Ready> {
     let mut command = Command::new(hook.path());
+    if let Some(folder) = moment.folder.filter(|folder| folder.is_dir()) {
+        command.current_dir(folder);
+    }
     let args = hook.args().as_deref().unwrap_or_default();
     if let Some((name, rest)) = args.split_first() {
         command.arg0(name).args(rest);
@@ -50,7 +89,7 @@ fn ready(hook: &Hook, state: &str) -> io::Result<Ready> {
         }
     }
     let errors = memory("")?;
-    command.stdin(memory(state)?).stdout(Stdio::null()).stderr(errors.try_clone()?);
+    command.stdin(memory(moment.state)?).stdout(Stdio::null()).stderr(errors.try_clone()?);
     // A group of its own, so that what it starts ends with it.
     command.process_group(0);
     Ok(Ready { command, errors })
@@ -92,15 +131,15 @@ pub(crate) fn patience(hook: &Hook, otherwise: Duration) -> Duration {
 /// Runs hooks as children of the caller's.
 pub(crate) fn run(
     children: &dyn Children,
-    kind: &'static str,
+    moment: &Moment<'_>,
     hooks: &[Hook],
-    state: &str,
     otherwise: Duration,
 ) -> Result<(), Error> {
+    let kind = moment.kind;
     for hook in hooks {
         let patience = patience(hook, otherwise);
         let start = |error: &io::Error| failed(kind, hook, format!("can't be started: {error}"));
-        let mut ready = ready(hook, state).map_err(|error| start(&error))?;
+        let mut ready = ready(hook, moment).map_err(|error| start(&error))?;
         let exit = Exit::default();
         let mut spawn = || {
             let child = ready.command.spawn()?;
@@ -118,14 +157,14 @@ pub(crate) fn run(
 
 /// Runs hooks as children of this process, which nobody else collects.
 pub(crate) fn run_alone(
-    kind: &'static str,
+    moment: &Moment<'_>,
     hook: &Hook,
-    state: &str,
     otherwise: Duration,
 ) -> Result<(), Error> {
+    let kind = moment.kind;
     let patience = patience(hook, otherwise);
     let start = |error: &io::Error| failed(kind, hook, format!("can't be started: {error}"));
-    let mut ready = ready(hook, state).map_err(|error| start(&error))?;
+    let mut ready = ready(hook, moment).map_err(|error| start(&error))?;
     let child = ready.command.spawn().map_err(|error| start(&error))?;
     let pid = i32::try_from(child.id()).map_err(|_| failed(kind, hook, "has no number"))?;
     let wait = || -> io::Result<Option<i32>> {
@@ -175,10 +214,8 @@ mod tests {
     fn both(hook: &Hook, state: &str) -> [Result<(), Error>; 2] {
         let long = Duration::from_secs(30);
         let hooks = std::slice::from_ref(hook);
-        [
-            run(&OwnChildren, "poststop", hooks, state, long),
-            run_alone("poststop", hook, state, long),
-        ]
+        let moment = Moment { kind: "poststop", state, folder: None };
+        [run(&OwnChildren, &moment, hooks, long), run_alone(&moment, hook, long)]
     }
 
     #[test]

@@ -50,8 +50,6 @@ pub(crate) struct Setup {
     pub joins: Option<Join>,
     /// Whether hooks must be run by the starter while the rootfs is prepared.
     pub runtime_hooks: bool,
-    /// The state that hooks read, as JSON.
-    pub state: String,
 }
 
 /// What of another process is joined.
@@ -75,7 +73,8 @@ pub(crate) enum FromStage {
     /// Everything that needs the starter's rights outside is due: limits. Then `Go`.
     Limits,
     /// All is done but to run the program; for a container's first process `Start`
-    /// is awaited. The socket's end without another word means that it runs.
+    /// is awaited. Said again after the hooks that follow it. The socket's end without
+    /// another word means that it runs.
     Ready,
     /// It will not be. The text says it all.
     Failed(String),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::fcntl::{AT_FDCWD, FcntlArg, FdFlag, OFlag, fcntl, openat};
 use nix::sys::stat::Mode;
-use oci_spec::runtime::{Hook, Linux, LinuxNamespaceType};
+use oci_spec::runtime::{ContainerState, Hook, Linux, LinuxNamespaceType};
 
 use crate::confine::Root;
 use crate::error::{During, Error, chain};
@@ -135,6 +135,30 @@ fn make_container(talk: &Talk<'_>, os: &dyn Os, setup: &Setup, linux: &Linux) ->
     talk.at("namespaces")?;
     namespaces::enter(os, linux)?;
     join_keyring(os, setup);
+    let mut at = |step: String| talk.at(step);
+    let root =
+        rootfs::prepare(&setup.spec, linux, &setup.rootfs, &setup.bundle, &setup.cgroup, &mut at)?;
+    if setup.runtime_hooks {
+        talk.ask(&FromStage::Namespaces)?;
+    }
+    if let Some(hooks) = setup.spec.hooks().as_ref().and_then(|all| all.create_container().as_ref())
+    {
+        // There they can see and change what it will be.
+        nix::unistd::fchdir(root.as_fd()).during(|| "can't go to the root filesystem")?;
+        run_hooks(talk, "createContainer", hooks, setup, ContainerState::Creating)?;
+    }
+    // After the hooks: they may have made the network whose parameters are set.
+    talk.at("names and kernel parameters")?;
+    present(os, setup, linux)?;
+    talk.at("entering the root filesystem")?;
+    rootfs::enter(&root)?;
+    drop(root);
+    talk.at("finishing the root filesystem")?;
+    rootfs::finish(&setup.spec, linux)
+}
+
+/// How the container presents itself, and its kernel parameters.
+fn present(os: &dyn Os, setup: &Setup, linux: &Linux) -> Result<(), Error> {
     name_machine(os, setup)?;
     // By the guest's /proc: the container's may be read-only, or missing.
     let mut parameters: Vec<_> = linux.sysctl().iter().flatten().collect();
@@ -144,21 +168,7 @@ fn make_container(talk: &Talk<'_>, os: &dyn Os, setup: &Setup, linux: &Linux) ->
         os.write(&file, value)
             .during(|| format!("can't set the kernel parameter {name} to {value:?}"))?;
     }
-    let mut at = |step: String| talk.at(step);
-    let root =
-        rootfs::prepare(&setup.spec, linux, &setup.rootfs, &setup.bundle, &setup.cgroup, &mut at)?;
-    if setup.runtime_hooks {
-        talk.ask(&FromStage::Namespaces)?;
-    }
-    if let Some(hooks) = setup.spec.hooks().as_ref().and_then(|all| all.create_container().as_ref())
-    {
-        run_hooks(talk, "createContainer", hooks, setup)?;
-    }
-    talk.at("entering the root filesystem")?;
-    rootfs::enter(&root)?;
-    drop(root);
-    talk.at("finishing the root filesystem")?;
-    rootfs::finish(&setup.spec, linux)
+    Ok(())
 }
 
 /// Sets the names of the machine. Those of a shared namespace that are so already need no
@@ -184,14 +194,18 @@ fn run_hooks(
     kind: &'static str,
     all: &[Hook],
     setup: &Setup,
+    status: ContainerState,
 ) -> Result<(), Error> {
+    let pid = nix::unistd::getpid().as_raw();
+    let state = &hooks::state(&setup.id, &setup.spec, &setup.bundle, status, pid)?;
+    let moment = hooks::Moment { kind, state, folder: None };
     for hook in all {
         // One without a timeout must be done within the whole set-up's.
         let without = Duration::from_secs(3600);
         let patience = hooks::patience(hook, Duration::ZERO);
         let step = format!("the {kind} hook {}", hook.path().display());
         talk.tell(&FromStage::At(step, patience.as_secs()))?;
-        hooks::run_alone(kind, hook, &setup.state, without)?;
+        hooks::run_alone(&moment, hook, without)?;
     }
     Ok(())
 }
@@ -252,7 +266,8 @@ fn run_program(
         if let Some(hooks) =
             setup.spec.hooks().as_ref().and_then(|all| all.start_container().as_ref())
         {
-            run_hooks(talk, "startContainer", hooks, setup)?;
+            run_hooks(talk, "startContainer", hooks, setup, ContainerState::Created)?;
+            talk.tell(&FromStage::Ready)?;
         }
     }
     prepared.last_filter(os)?;

@@ -23,7 +23,6 @@ fn setup(process: &str) -> Setup {
         cgroup: "/".into(),
         joins: None,
         runtime_hooks: false,
-        state: String::new(),
     }
 }
 

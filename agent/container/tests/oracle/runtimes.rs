@@ -11,7 +11,7 @@ use std::time::Duration;
 pub const CGROUPS: &str = "/sys/fs/cgroup/unified";
 
 /// Longer than any run takes.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {

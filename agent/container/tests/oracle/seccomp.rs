@@ -8,7 +8,7 @@ use crate::runtimes::Which;
 const STATUS: &str = "grep -E '^(Seccomp|Speculation)' /proc/self/status; ";
 
 /// A filter that allows all but what `rules` say.
-fn but(rules: Value) -> Value {
+fn but(rules: &Value) -> Value {
     json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
         "syscalls": rules})
 }
@@ -19,7 +19,7 @@ fn filtered(script: &str, filter: &Value) -> Case {
 
 #[test]
 fn calls_fail_with_an_error() {
-    let filter = but(json!([
+    let filter = but(&json!([
         {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"},
         {"names": ["chmod", "fchmodat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
         {"names": ["symlink", "symlinkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
@@ -43,7 +43,7 @@ fn calls_fail_with_an_error() {
 
 #[test]
 fn another_user_is_filtered_too() {
-    let filter = but(json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]));
+    let filter = but(&json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]));
     for no_new in [true, false] {
         filtered(&format!("{STATUS}id -u; mkdir /tmp/a"), &filter)
             .set("/process/user", json!({"uid": 1000, "gid": 1000}))
@@ -57,7 +57,7 @@ fn actions_that_end_the_program() {
     for action in
         ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"]
     {
-        let filter = but(json!([{"names": ["mkdir", "mkdirat"], "action": action}]));
+        let filter = but(&json!([{"names": ["mkdir", "mkdirat"], "action": action}]));
         filtered("(mkdir /tmp/a); echo $?; ls /tmp", &filter).shows(&["159\n"]);
         filtered("exec mkdir /tmp/a", &filter).ends_with(159, &[]);
     }
@@ -65,7 +65,7 @@ fn actions_that_end_the_program() {
 
 #[test]
 fn actions_that_need_a_partner() {
-    let rule = |action: &str| but(json!([{"names": ["mkdir", "mkdirat"], "action": action}]));
+    let rule = |action: &str| but(&json!([{"names": ["mkdir", "mkdirat"], "action": action}]));
     filtered("mkdir /tmp/a; ls /tmp", &rule("SCMP_ACT_LOG")).shows(&["a\n"]);
     filtered("mkdir /tmp/a; ls /tmp", &rule("SCMP_ACT_TRACE")).shows(&["not implemented"]);
     filtered("echo ran", &rule("SCMP_ACT_NOTIFY")).is_refused("listenerPath", "SCMP_ACT_NOTIFY");
@@ -90,7 +90,7 @@ fn conditions_on_arguments() {
         ("SCMP_CMP_MASKED_EQ", 0xffff_ffff_0000_0000, 0),
         ("SCMP_CMP_EQ", 0x1_0000_0008, 0),
     ] {
-        let filter = but(json!([{"names": ["personality"], "action": "SCMP_ACT_ERRNO",
+        let filter = but(&json!([{"names": ["personality"], "action": "SCMP_ACT_ERRNO",
             "errnoRet": 22, "args": [{"index": 0, "value": value, "valueTwo": two, "op": op}]}]));
         let seen = filtered(script, &filter).run(Which::Runc);
         let lines = seen.output.lines().count();
@@ -115,7 +115,7 @@ fn several_conditions() {
         json!([arg(1, 1)]),
         json!([{"index": 1, "value": 10, "op": "SCMP_CMP_GE"}, arg(0, 1)]),
     ] {
-        let filter = but(json!([{"names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": args}]));
+        let filter = but(&json!([{"names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": args}]));
         filtered(script, &filter).shows(&["sh: can't kill pid"]);
     }
 }
@@ -128,12 +128,12 @@ fn several_rules_for_one_call() {
         "action": "SCMP_ACT_ERRNO", "args": arg(value)})
     };
     let script = "linux32 echo 32; linux64 echo 64";
-    let filter = but(json!([rule(22, 8), rule(38, 0)]));
+    let filter = but(&json!([rule(22, 8), rule(38, 0)]));
     filtered(script, &filter).shows(&["Invalid argument", "Function not implemented"]);
     // One without conditions outranks the others, wherever it stands.
     let always = json!({"names": ["personality"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28});
     for rules in [json!([rule(22, 8), always]), json!([always, rule(22, 8)])] {
-        filtered(script, &but(rules)).shows(&["No space left"]);
+        filtered(script, &but(&rules)).shows(&["No space left"]);
     }
 }
 
@@ -239,7 +239,7 @@ fn other_defaults() {
 
 #[test]
 fn names_that_nobody_knows() {
-    let filter = but(json!([{"names": ["no_such_call", "mkdir"], "action": "SCMP_ACT_ERRNO"}]));
+    let filter = but(&json!([{"names": ["no_such_call", "mkdir"], "action": "SCMP_ACT_ERRNO"}]));
     filtered("mkdir /tmp/a; echo on", &filter).shows(&["Operation not permitted", "on\n"]);
 }
 
@@ -248,7 +248,7 @@ fn sets_of_other_machines() {
     // runc's library can't mix the two orders of bytes; calls of such a set can't be made
     // here at all, so we pass it over.
     let rule = json!([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]);
-    let mut filter = but(rule);
+    let mut filter = but(&rule);
     let sets = json!(["SCMP_ARCH_S390X", "SCMP_ARCH_AARCH64", "SCMP_ARCH_X86_64"]);
     crate::bundle::set(&mut filter, "/architectures", sets);
     let ours = filtered("mkdir /tmp/a; echo on", &filter).run(Which::Ours);
@@ -261,7 +261,7 @@ fn flags() {
     for flags in
         [json!([]), json!(["SECCOMP_FILTER_FLAG_LOG"]), json!(["SECCOMP_FILTER_FLAG_TSYNC"])]
     {
-        let mut filter = but(json!([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]));
+        let mut filter = but(&json!([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]));
         crate::bundle::set(&mut filter, "/flags", flags);
         let ours = filtered("mkdir /tmp/a; echo on", &filter).run(Which::Ours);
         assert!(ours.output.ends_with("Operation not permitted\non\n"), "{ours:?}");
