@@ -10,7 +10,7 @@ mod process;
 mod record;
 mod table;
 
-pub use devices::find as find_devices;
+pub use devices::{KINDS, find as find_devices};
 pub use oom::{OomEvents, Watched};
 pub use prepare::{GuestHooks, NoDevice};
 pub use process::Running;

@@ -5,10 +5,12 @@ use std::path::Path;
 use kata_agent_api::agent::{AgentDetails, GuestDetailsRequest, GuestDetailsResponse};
 
 use super::Fault;
+use crate::container::KINDS;
 use crate::server::Agent;
 use crate::storage::DRIVERS;
 
 const BLOCK_SIZE: &str = "/sys/devices/system/memory/block_size_bytes";
+const SECCOMP: &str = "/proc/sys/kernel/seccomp/actions_avail";
 const PROBE: &str = "/sys/devices/system/memory/probe";
 
 pub(super) async fn call(
@@ -18,6 +20,8 @@ pub(super) async fn call(
     let details = AgentDetails {
         version: crate::VERSION.to_owned(),
         init_daemon: std::process::id() == 1,
+        device_handlers: KINDS.map(str::to_owned).to_vec(),
+        supports_seccomp: Path::new(SECCOMP).exists(),
         storage_handlers: DRIVERS.map(str::to_owned).to_vec(),
         extra_features: vec![kata_agent_api::BOOT_REPORT.to_owned()],
         ..Default::default()

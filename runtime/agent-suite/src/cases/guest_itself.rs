@@ -20,6 +20,7 @@ pub(super) async fn what_it_is(guest: &Guest) -> Result<(), Trouble> {
     let answer = guest.rpc.get_guest_details(guest.soon(), &request).await;
     let details = answer.map_err(call("GetGuestDetails"))?;
     holds(details.mem_block_size_bytes > 0, "memory has no blocks")?;
+    holds(details.agent_details.supports_seccomp, "it knows no seccomp")?;
     holds(
         details.agent_details.storage_handlers.iter().any(|driver| driver == "overlayfs"),
         format!("its storages: {:?}", details.agent_details.storage_handlers),
