@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bundle::{self, chmod, make_rootfs, rootfs_of};
-use crate::runtimes::{Name, Which};
+use crate::runtimes::{Name, Which, prefix};
 
 /// What a run shows.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Case {
 impl Case {
     /// A container that runs a script.
     pub fn sh(script: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("oracle").tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix(&prefix()).tempdir().unwrap();
         // Mapped users must be able to pass.
         chmod(folder.path(), 0o755);
         Self { folder, config: bundle::config(script), prepare: Vec::new(), normal: Vec::new() }

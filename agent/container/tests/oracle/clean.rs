@@ -67,7 +67,7 @@ fn keys() {
     let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
     // All keys that root may see are listed; only the test's last container counts, since
     // the kernel clears away others in its own time.
-    let own = format!("_ses.oracle-{}-", std::process::id());
+    let own = format!("_ses.{}", crate::runtimes::prefix());
     let last = move |text: &str| {
         let number = |line: &&str| line.split(&own).nth(1).map(|rest| rest.replace(": empty", ""));
         let mine = text.lines().filter(|line| line.contains(&own));
@@ -103,7 +103,7 @@ fn nothing_is_left_of_a_container() {
         let folder = case.folder().to_str().unwrap().to_owned();
         assert!(!mounts().contains(&folder), "{which:?}");
     }
-    let ids = format!("oracle-{}-", std::process::id());
+    let ids = crate::runtimes::prefix();
     let left: Vec<_> = std::fs::read_dir(crate::runtimes::CGROUPS)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -288,3 +288,17 @@ fn those_after_the_end_run_when_it_is_deleted() {
         assert_eq!(fs::read_to_string(&log).unwrap(), seen, "{which:?}: it ran once");
     }
 }
+
+#[test]
+fn the_runtimes_process_can_not_be_looked_into() {
+    // It has what the agent gave it open, while its rights are the container's already:
+    // these hooks run at that moment. This runc lets them look.
+    let look = "readlink /proc/1/exe; readlink /proc/1/fd/0; echo looked";
+    let case = writing("true", &|kind, log| match kind {
+        "startContainer" => hook(&format!("({look}) >> {log} 2>/dev/null")),
+        _ => hook("true"),
+    });
+    let [theirs, ours] = written(&case);
+    assert_eq!(theirs.lines().count(), 3, "{theirs}");
+    assert_eq!(ours, "looked\n");
+}

@@ -212,7 +212,7 @@ fn a_container_that_is_there_already() {
     let case = Case::sh("echo ready; while :; do sleep 1000; done");
     let mut story = crate::story::begin(&case, Which::Ours);
     assert_eq!(story.line(), "ready\n");
-    let ids = format!("oracle-{}-", std::process::id());
+    let ids = crate::runtimes::prefix();
     let id = fs::read_dir(crate::runtimes::CGROUPS)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -241,7 +241,7 @@ fn a_failure_at_any_step_leaves_nothing() {
         let case = change(Case::sh("while :; do sleep 1000; done"));
         let seen = case.run(Which::Ours);
         assert_eq!(seen.code, 255, "{seen:?}");
-        let ids = format!("oracle-{}-", std::process::id());
+        let ids = crate::runtimes::prefix();
         let left = fs::read_dir(crate::runtimes::CGROUPS).unwrap();
         let left: Vec<_> = left
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

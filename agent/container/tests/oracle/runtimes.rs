@@ -1,10 +1,11 @@
 //! The two runtimes as commands, and what is left behind when a test fails taken away.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 /// Where the host has its unified hierarchy.
@@ -34,8 +35,9 @@ impl Name {
     /// A name that no other process and no other thread has.
     pub fn new(which: Which, folder: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        sweep_at_the_end();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let id = format!("oracle-{}-{number}", std::process::id());
+        let id = format!("{}{number}", prefix());
         Self { which, id, root: folder.join("runc") }
     }
 
@@ -75,7 +77,7 @@ impl Drop for Name {
             Which::Ours => {
                 // A test may have an id that is a path.
                 let folder = Path::new(CGROUPS).join(&self.id);
-                if !self.id.starts_with("oracle-") {
+                if !self.id.starts_with(&prefix()) {
                     return;
                 }
                 if fs::write(folder.join("cgroup.kill"), "1").is_ok() {
@@ -87,6 +89,34 @@ impl Drop for Name {
             }
         }
     }
+}
+
+/// What all names of this process begin with, and its temporary folders.
+pub fn prefix() -> String {
+    format!("oracle-{}-", std::process::id())
+}
+
+/// Starts a process that waits for the end of this one, however it comes, and then takes
+/// away what is left of its containers: nothing after a success.
+fn sweep_at_the_end() {
+    static SWEEPER: OnceLock<Child> = OnceLock::new();
+    SWEEPER.get_or_init(|| {
+        // Its input ends with this process.
+        let script = "read end; n=0; while test $n -lt 1000; do n=$((n + 1)); left=; \
+            for f in /sys/fs/cgroup/*/$1*; do test -d $f || continue; left=1; \
+            test -e $f/freezer.state && echo THAWED > $f/freezer.state; \
+            for p in $(cat $f/cgroup.procs); do kill -9 $p; done; rmdir $f; done; \
+            test -z \"$left\" && break; done; rm -rf ${TMPDIR:-/tmp}/$1*";
+        Command::new("/bin/sh")
+            .args(["-c", script, "sweeper", &prefix()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Out of reach of what is sent to all of a test.
+            .process_group(0)
+            .spawn()
+            .expect("there is a shell")
+    });
 }
 
 /// Runs a command to its end, which must come.
