@@ -4,21 +4,34 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use guest_container::{Container, Process};
+use guest_container::{Container, Error, Process};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{Running, Watched};
 
-/// Ended processes whose streams may still be read; the host is done with more.
-const MOST_SETTLED: usize = 64;
+/// Ended processes whose streams may still be read; the host is done with more. Each
+/// holds a file for every stream that was not read to its end.
+const MOST_SETTLED: usize = 16;
 
 /// A further process.
 #[derive(Debug)]
 pub struct Exec {
-    /// To signal it.
-    pub process: Process,
+    /// To signal it, until its end is told.
+    process: Mutex<Option<Process>>,
     /// Its end and its streams.
-    pub running: Running,
+    running: Running,
+}
+
+impl Exec {
+    /// A process that runs.
+    #[must_use]
+    pub fn new(process: Process, running: Running) -> Self {
+        Self { process: Mutex::new(Some(process)), running }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One container.
@@ -142,12 +155,31 @@ impl Which {
         }
     }
 
-    /// The process itself.
-    #[must_use]
-    pub fn process<'a>(&'a self, record: &'a Record) -> &'a Process {
+    /// Waits for its end, after which it holds no more files than can still be read.
+    pub async fn wait(&self, record: &Record) -> Option<i32> {
+        let running = self.running(record);
+        let code = running.wait().await;
+        if code.is_some() {
+            running.streams.release().await;
+            if let Self::Exec(exec) = self {
+                exec.process().take();
+            }
+        }
+        code
+    }
+
+    /// Sends it a signal. One that has ended takes any.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such signal.
+    pub fn signal(&self, record: &Record, signal: i32) -> Result<(), Error> {
         match self {
-            Self::First => record.container.first(),
-            Self::Exec(exec) => &exec.process,
+            Self::First => record.container.first().signal(signal),
+            Self::Exec(exec) => match exec.process().as_ref() {
+                Some(process) => process.signal(signal),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -113,13 +113,43 @@ impl Stream {
     }
 }
 
+/// Where a stream is, or is no more. One that has ended holds no file: ended processes
+/// may be asked about for long.
+#[derive(Debug, Clone, Default)]
+enum Slot {
+    /// There is none here.
+    #[default]
+    Absent,
+    /// It can be used.
+    Open(Arc<Stream>),
+    /// Nothing comes any more.
+    Ended,
+}
+
+impl Slot {
+    fn stream(&self, name: &'static str) -> Result<&Arc<Stream>, StreamError> {
+        match self {
+            Self::Absent => Err(StreamError::Absent(name)),
+            Self::Open(stream) => Ok(stream),
+            Self::Ended => Err(StreamError::Ended),
+        }
+    }
+}
+
+impl From<Option<Arc<Stream>>> for Slot {
+    fn from(stream: Option<Arc<Stream>>) -> Self {
+        stream.map_or(Self::Absent, Self::Open)
+    }
+}
+
 /// The streams of one process, as far as the agent's clients use them.
 #[derive(Debug, Default)]
 pub struct Streams {
-    stdin: Mutex<Option<Arc<Stream>>>,
-    stdout: Mutex<Option<Arc<Stream>>>,
-    stderr: Mutex<Option<Arc<Stream>>>,
-    terminal: Option<Arc<Stream>>,
+    stdin: Mutex<Slot>,
+    stdout: Mutex<Slot>,
+    stderr: Mutex<Slot>,
+    terminal: std::sync::Mutex<Slot>,
+    has_terminal: bool,
 }
 
 impl Streams {
@@ -135,13 +165,13 @@ impl Streams {
     ) -> io::Result<Self> {
         let stream = |fd: Option<OwnedFd>| {
             let stream = fd.map(Stream::new).transpose()?;
-            io::Result::Ok(Mutex::new(stream.map(Arc::new)))
+            io::Result::Ok(Mutex::new(stream.map(Arc::new).into()))
         };
         Ok(Self {
             stdin: stream(stdin)?,
             stdout: stream(stdout)?,
             stderr: stream(stderr)?,
-            terminal: None,
+            ..Self::default()
         })
     }
 
@@ -155,10 +185,11 @@ impl Streams {
         let stream = Arc::new(Stream::new(master)?);
         let used = (!forwarded).then(|| Arc::clone(&stream));
         Ok(Self {
-            stdin: Mutex::new(used.clone()),
-            stdout: Mutex::new(used),
-            stderr: Mutex::new(None),
-            terminal: Some(stream),
+            stdin: Mutex::new(used.clone().into()),
+            stdout: Mutex::new(used.into()),
+            stderr: Mutex::default(),
+            terminal: std::sync::Mutex::new(Slot::Open(stream)),
+            has_terminal: true,
         })
     }
 
@@ -177,7 +208,7 @@ impl Streams {
     ///
     /// As [`Streams::read_stdout`].
     pub async fn read_stderr(&self, most: usize, ending: &Ending) -> Result<Vec<u8>, StreamError> {
-        if self.terminal.is_some() {
+        if self.has_terminal {
             return Err(StreamError::Ended);
         }
         read(&self.stderr, "standard error", most, ending).await
@@ -190,9 +221,8 @@ impl Streams {
     /// [`StreamError::Ended`] when nobody reads them any more.
     pub async fn write_stdin(&self, bytes: &[u8], ending: &Ending) -> Result<(), StreamError> {
         // Not held while writing, so that closing needs not wait for who never reads.
-        let stream = self.stdin.lock().await.clone();
-        let stream = stream.ok_or(StreamError::Absent("standard input"))?;
-        match stream.write(bytes, ending).await {
+        let slot = self.stdin.lock().await.clone();
+        match slot.stream("standard input")?.write(bytes, ending).await {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(StreamError::Ended),
             other => Ok(other?),
         }
@@ -201,16 +231,31 @@ impl Streams {
     /// Tells the process that nothing more comes. A terminal stays open: its users
     /// know their own way to say that.
     pub async fn close_stdin(&self) {
-        self.stdin.lock().await.take();
+        *self.stdin.lock().await = Slot::Absent;
     }
 
-    /// Sets the size of the terminal.
+    /// Lets go of what nobody needs once the process has ended. What it wrote can still
+    /// be read.
+    pub async fn release(&self) {
+        *self.stdin.lock().await = Slot::Ended;
+        *self.size_of() = Slot::Ended;
+    }
+
+    fn size_of(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.terminal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the size of the terminal; that of a process which has ended takes any.
     ///
     /// # Errors
     ///
     /// [`StreamError::Absent`] without one.
     pub fn resize(&self, rows: u16, columns: u16) -> Result<(), StreamError> {
-        let terminal = self.terminal.as_ref().ok_or(StreamError::Absent("terminal"))?;
+        let slot = if self.has_terminal { self.size_of().clone() } else { Slot::Absent };
+        let terminal = match slot.stream("terminal") {
+            Err(StreamError::Ended) => return Ok(()),
+            terminal => terminal?,
+        };
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let fd = terminal.file.get_ref().as_fd().as_raw_fd();
         // SAFETY: the descriptor is open for as long as `terminal` lives, and the
@@ -223,14 +268,17 @@ impl Streams {
 }
 
 async fn read(
-    stream: &Mutex<Option<Arc<Stream>>>,
+    slot: &Mutex<Slot>,
     name: &'static str,
     most: usize,
     ending: &Ending,
 ) -> Result<Vec<u8>, StreamError> {
     // Held all the time: two readers get one piece after the other.
-    let slot = stream.lock().await;
-    let stream = slot.as_ref().ok_or(StreamError::Absent(name))?;
-    let bytes = stream.read(most, ending).await?;
-    if bytes.is_empty() { Err(StreamError::Ended) } else { Ok(bytes) }
+    let mut slot = slot.lock().await;
+    let bytes = slot.stream(name)?.read(most, ending).await?;
+    if bytes.is_empty() {
+        *slot = Slot::Ended;
+        return Err(StreamError::Ended);
+    }
+    Ok(bytes)
 }

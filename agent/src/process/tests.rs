@@ -82,6 +82,42 @@ async fn a_writer_waits_for_who_does_not_read_and_gives_up_at_the_end() {
     assert!(stdin.read_to_end(&mut rest).unwrap() > 0, "and then the end");
 }
 
+/// Whether the other end of a pipe or terminal is closed.
+fn hung_up(file: &File) -> bool {
+    let mut polled =
+        [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(file), nix::poll::PollFlags::empty())];
+    nix::poll::poll(&mut polled, nix::poll::PollTimeout::ZERO).unwrap();
+    let found = polled[0].revents().unwrap();
+    found.intersects(nix::poll::PollFlags::POLLHUP | nix::poll::PollFlags::POLLERR)
+}
+
+#[tokio::test]
+async fn ended_processes_hold_no_files() {
+    let (streams, stdin, mut stdout) = piped();
+    let (ending, tell) = Ending::pair();
+    stdout.write_all(b"last").unwrap();
+    tell(0);
+    assert!(!hung_up(&stdin) && !hung_up(&stdout));
+    streams.release().await;
+    assert!(hung_up(&stdin) && !hung_up(&stdout), "what was written waits for who reads it");
+    let outcome = streams.write_stdin(b"x", &ending).await;
+    assert!(matches!(outcome, Err(StreamError::Ended)), "{outcome:?}");
+    assert_eq!(streams.read_stdout(99, &ending).await.unwrap(), b"last");
+    let outcome = streams.read_stdout(99, &ending).await;
+    assert!(matches!(outcome, Err(StreamError::Ended)), "{outcome:?}");
+    assert!(hung_up(&stdout), "all is read");
+
+    let pair = openpty(None, None).unwrap();
+    let streams = Streams::terminal(pair.master, false).unwrap();
+    let slave = File::from(pair.slave);
+    streams.release().await;
+    assert!(!hung_up(&slave));
+    streams.resize(1, 1).unwrap();
+    let outcome = streams.read_stdout(9, &ending).await;
+    assert!(matches!(outcome, Err(StreamError::Ended)), "{outcome:?}");
+    assert!(hung_up(&slave));
+}
+
 #[tokio::test]
 async fn nobody_reads_any_more() {
     let (streams, stdin, _) = piped();

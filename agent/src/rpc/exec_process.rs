@@ -55,7 +55,7 @@ async fn run(
         stderr: request.stderr_port,
     };
     match Running::new(&mut process, &agent.handover, ports).await {
-        Ok(running) => Ok(Exec { process, running }),
+        Ok(running) => Ok(Exec::new(process, running)),
         Err(error) => {
             if let Err(error) = process.signal(nix::libc::SIGKILL) {
                 log::warn!("{error}");

@@ -23,7 +23,7 @@ pub(super) async fn call(agent: &Agent, request: SignalProcessRequest) -> Result
         let all = Arc::clone(&record);
         in_background("signal the container", move || all.container.signal_all(signal)).await??;
     } else {
-        which.process(&record).signal(signal)?;
+        which.signal(&record, signal)?;
     }
     Ok(Empty::new())
 }

@@ -12,7 +12,7 @@ pub(super) async fn call(
 ) -> Result<WaitProcessResponse, Fault> {
     let record = find(agent, &request.container_id)?;
     let which = process(&record, &request.exec_id)?;
-    let status = which.running(&record).wait().await;
+    let status = which.wait(&record).await;
     let status = status.ok_or_else(|| Fault::Failed("nobody knows how it ended".to_owned()))?;
     Ok(WaitProcessResponse { status, ..Default::default() })
 }
