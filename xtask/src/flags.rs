@@ -329,6 +329,34 @@ pub(crate) struct Boot {
     pub(crate) case: Option<String>,
 }
 
+impl Boot {
+    /// The usual boot of a distro's usual guest, as if no other flag were given.
+    pub(crate) fn usual(distro: &str) -> Self {
+        Self {
+            distro: Some(distro.to_owned()),
+            kind: None,
+            init: None,
+            form: FormFlags::default(),
+            verity: false,
+            variant: None,
+            image: None,
+            initrd: None,
+            kernel: None,
+            driver: None,
+            accel: Accelerator::Auto,
+            icount: false,
+            memory: 512,
+            cpus: 1,
+            extension: Vec::new(),
+            append: Vec::new(),
+            timeout: 120,
+            report: None,
+            suite: None,
+            case: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
     /// Every RPC of the agent.
@@ -364,6 +392,13 @@ pub(crate) struct Bench {
     /// What to measure; everything where not given.
     #[arg(value_enum)]
     pub(crate) what: Vec<BenchKind>,
+    /// For `agent`: containers that are made, run and removed, one after the other.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) cycles: u32,
+    /// For `agent`: the guest that it runs in; in alpine's it is process 1, in
+    /// debian's a service of systemd.
+    #[arg(long, default_value = "alpine")]
+    pub(crate) distro: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -373,6 +408,9 @@ pub(crate) enum BenchKind {
     Images,
     /// A build with nothing to do.
     Unchanged,
+    /// The agent in a booted guest: memory, times, streams, and that nothing of its
+    /// containers stays. What grows is a failure.
+    Agent,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -102,7 +102,7 @@ fn run(flags: &Flags) -> Result<Outcome, Failure> {
         Verb::Mirror(args) => verbs::mirror::run(&project, flags, args),
         Verb::Boot(args) => verbs::boot::run(&project, flags, args),
         Verb::Setup(args) => verbs::setup::run(&project, args),
-        Verb::Bench(args) => verbs::bench::run(&project, args),
+        Verb::Bench(args) => verbs::bench::run(&project, flags, args),
         Verb::Repro(args) => verbs::repro::run(&project, args),
         Verb::Plan(args) => verbs::plan::run(&project, flags, args),
         Verb::Show(args) => verbs::show::run(&project, flags, args),

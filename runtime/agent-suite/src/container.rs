@@ -231,10 +231,15 @@ impl<'a> Container<'a> {
 
 /// A further process that runs a shell's script.
 pub(crate) fn shell(script: &str) -> Value {
+    program(&["sh", "-c", script])
+}
+
+/// A further process.
+pub(crate) fn program(args: &[&str]) -> Value {
     json!({
         "terminal": false,
         "user": {"uid": 0, "gid": 0},
-        "args": ["sh", "-c", script],
+        "args": args,
         "env": ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"],
         "cwd": "/",
     })
@@ -268,9 +273,14 @@ impl Running<'_> {
 
     /// All that it writes there, to the end.
     pub async fn read_all(&self, error: bool) -> Result<Vec<u8>, Trouble> {
+        self.read_in(error, CHUNK).await
+    }
+
+    /// The same, in pieces of at most so many bytes.
+    pub async fn read_in(&self, error: bool, piece: u32) -> Result<Vec<u8>, Trouble> {
         let mut all = Vec::new();
         loop {
-            match self.ask_read(error, CHUNK).await {
+            match self.ask_read(error, piece).await {
                 Ok(piece) => all.extend(piece),
                 Err(ttrpc::Error::RpcStatus(status)) if status.code() == Code::OUT_OF_RANGE => {
                     return Ok(all);

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kata_agent_api::agent::{CopyFileRequest, GetDiagnosticDataRequest};
+use kata_agent_api::agent::CopyFileRequest;
 use kata_agent_api::agent_ttrpc::AgentServiceClient;
 use kata_agent_api::connect::connect_to;
-use kata_agent_api::{BOOT_REPORT, paths};
-use serde_json::Value;
+use kata_agent_api::paths;
+use ttrpc::asynchronous::Client;
 use ttrpc::context::{Context, with_duration};
 
 use crate::Setting;
@@ -23,11 +23,12 @@ const FOLDER: u32 = 0o040_000;
 const LINK: u32 = 0o120_000;
 
 /// Programs of busybox that the cases call.
-const APPLETS: [&str; 47] = [
+const APPLETS: [&str; 48] = [
     "[", "awk", "base64", "cat", "chmod", "chown", "cut", "dd", "df", "dmesg", "echo", "env",
     "false", "find", "grep", "head", "hostname", "id", "ip", "kill", "ln", "ls", "md5sum", "mkdir",
     "mknod", "mount", "nproc", "ps", "pwd", "readlink", "rm", "seq", "setsid", "sh", "sleep",
-    "sort", "stat", "stty", "sync", "tail", "tee", "test", "touch", "tr", "tty", "wc", "yes",
+    "sort", "stat", "stty", "sync", "tail", "tee", "test", "touch", "tr", "true", "tty", "wc",
+    "yes",
 ];
 
 /// Where busybox's root filesystem is in the guest.
@@ -42,15 +43,21 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Connects, and copies busybox into the guest.
-    pub async fn prepare(setting: &Setting) -> Result<Self, Trouble> {
-        let guest = Self { rpc: connect(setting).await?, setting: setting.clone() };
-        let program = std::fs::read(&setting.busybox)
-            .map_err(|error| Trouble::File(setting.busybox.display().to_string(), error))?;
+    /// Connects.
+    pub async fn connect(setting: &Setting) -> Result<Self, Trouble> {
+        let rpc = AgentServiceClient::new(client(setting).await?);
+        Ok(Self { rpc, setting: setting.clone() })
+    }
+
+    /// Copies busybox into the guest.
+    pub async fn furnish(&self) -> Result<(), Trouble> {
+        let busybox = &self.setting.busybox;
+        let program = std::fs::read(busybox)
+            .map_err(|error| Trouble::File(busybox.display().to_string(), error))?;
         // The containers have no loader.
         let loader = |name: &[u8]| program.windows(name.len()).any(|window| window == name);
         if loader(b"/ld-linux") || loader(b"/ld-musl") {
-            let path = setting.busybox.display();
+            let path = busybox.display();
             return Err(Trouble::Wrong(format!(
                 "{path} is linked dynamically; a static one is in the package busybox-static"
             )));
@@ -58,22 +65,22 @@ impl Guest {
         let root = Path::new(BUSYBOX);
         for folder in ["bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "var"] {
             let mode = if folder == "tmp" { 0o1777 } else { 0o755 };
-            guest.copy(&root.join(folder), FOLDER | mode, b"").await?;
+            self.copy(&root.join(folder), FOLDER | mode, b"").await?;
         }
-        guest.copy(&root.join("bin/busybox"), FILE | 0o755, &program).await?;
+        self.copy(&root.join("bin/busybox"), FILE | 0o755, &program).await?;
         for applet in APPLETS {
-            guest.copy(&root.join("bin").join(applet), LINK, b"busybox").await?;
+            self.copy(&root.join("bin").join(applet), LINK, b"busybox").await?;
         }
         let users = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34:web:/var/www:/bin/sh\n";
-        guest.copy(&root.join("etc/passwd"), FILE | 0o644, users.as_bytes()).await?;
+        self.copy(&root.join("etc/passwd"), FILE | 0o644, users.as_bytes()).await?;
         let groups = "root:x:0:\nwww:x:34:\naudio:x:29:web\n";
-        guest.copy(&root.join("etc/group"), FILE | 0o644, groups.as_bytes()).await?;
-        Ok(guest)
+        self.copy(&root.join("etc/group"), FILE | 0o644, groups.as_bytes()).await?;
+        Ok(())
     }
 
     /// A connection of its own.
     pub async fn another(&self) -> Result<AgentServiceClient, Trouble> {
-        connect(&self.setting).await
+        Ok(AgentServiceClient::new(client(&self.setting).await?))
     }
 
     /// The deadline of one call.
@@ -113,22 +120,14 @@ impl Guest {
         }
     }
 
-    /// What the agent says of its guest.
-    pub async fn report(&self) -> Result<Value, Trouble> {
-        let request =
-            GetDiagnosticDataRequest { log_type: BOOT_REPORT.to_owned(), ..Default::default() };
-        let answer = self.rpc.get_diagnostic_data(self.soon(), &request).await;
-        let answer = answer.map_err(call("GetDiagnosticData"))?;
-        serde_json::from_str(&answer.data).map_err(|error| Trouble::Wrong(error.to_string()))
-    }
-
     /// A path of the shared folder.
     pub fn shared(name: &str) -> std::path::PathBuf {
         Path::new(paths::SHARED_CONTAINERS).join(name)
     }
 }
 
-async fn connect(setting: &Setting) -> Result<AgentServiceClient, Trouble> {
+/// A connection to the agent, for any of its services.
+pub(crate) async fn client(setting: &Setting) -> Result<Client, Trouble> {
     let client = connect_to(&setting.address, PATIENCE).await;
-    Ok(AgentServiceClient::new(client.map_err(|error| Trouble::Connect(error.to_string()))?))
+    client.map_err(|error| Trouble::Connect(error.to_string()))
 }

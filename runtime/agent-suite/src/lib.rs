@@ -3,7 +3,9 @@
 //!
 //! It knows the agent's API and no hypervisor: whoever starts the guest says where the
 //! agent is. Each case stands alone, leaves nothing behind, and has a deadline.
+//! [`bench`] measures with the same containers.
 
+pub mod bench;
 mod cases;
 mod container;
 mod guest;
@@ -62,7 +64,8 @@ pub async fn run(
     setting: &Setting,
     each: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Vec<Outcome>, Trouble> {
-    let guest = Guest::prepare(setting).await?;
+    let guest = Guest::connect(setting).await?;
+    guest.furnish().await?;
     let mut outcomes = Vec::new();
     for case in cases::all() {
         if setting.only.as_deref().is_some_and(|only| !case.name.contains(only)) {

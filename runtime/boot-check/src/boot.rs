@@ -6,9 +6,11 @@ use hypervisor::accelerator::{Accelerator, HostProbe, choose};
 use hypervisor::qemu::QemuVm;
 use hypervisor::{Hypervisor, HypervisorError, VmExit};
 use kata_agent_api::BootReport as GuestReport;
+use kata_agent_api::connect::Address;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::agent::{self, Agent, AskError};
+use crate::bench;
 use crate::checks::{CLOCK_TOLERANCE_MS, Check, clock_skew_ms, examine};
 use crate::classify::{Diagnosis, Evidence, FailureClass, classify, is_last_word, stage_reached};
 use crate::failure::{BootFailure, Outcome};
@@ -83,6 +85,11 @@ impl Run<'_> {
             let checks = self.run_suite(suite).await?;
             self.checks.extend(checks);
         }
+        let mut measured = None;
+        if let Some(asked) = &self.request.bench {
+            let found = bench::run(self.address()?, asked).await;
+            measured = Some(found.map_err(|trouble| unanswered(&trouble.to_string()))?);
+        }
         self.power_off(&agent).await?;
         self.moments.off = Some(self.elapsed());
         self.verdict()?;
@@ -96,6 +103,7 @@ impl Run<'_> {
             timeline: timeline(&lines, &self.moments),
             checks: self.checks.clone(),
             guest: answers.guest,
+            measured,
         })
     }
 
@@ -108,6 +116,13 @@ impl Run<'_> {
         let vm = self.vm.insert(QemuVm::new(machine, self.request.tools.clone()));
         vm.start().await?;
         Ok(accelerator)
+    }
+
+    /// Where the agent is.
+    fn address(&self) -> Result<Address, Stop> {
+        let vsock = self.vm.as_ref().and_then(Hypervisor::vsock);
+        let vsock = vsock.ok_or_else(|| hypervisor_failed(&HypervisorError::NotStarted))?;
+        Ok(agent::address(&vsock))
     }
 
     fn elapsed(&self) -> Duration {
@@ -125,10 +140,7 @@ impl Run<'_> {
         let Some(vm) = &self.vm else {
             return Err(hypervisor_failed(&HypervisorError::NotStarted));
         };
-        let Some(vsock) = vm.vsock() else {
-            return Err(hypervisor_failed(&HypervisorError::NotStarted));
-        };
-        let (address, console) = (agent::address(&vsock), vm.console());
+        let (address, console) = (self.address()?, vm.console());
         let exit = tokio::select! {
             agent = agent::wait_until_ready(&address, &console) => return Ok(agent),
             exit = vm.wait() => exit.ok(),
@@ -182,10 +194,8 @@ impl Run<'_> {
 
     /// Every case becomes a check. They have deadlines of their own.
     async fn run_suite(&self, suite: &Suite) -> Result<Vec<Check>, Stop> {
-        let vsock = self.vm.as_ref().and_then(Hypervisor::vsock);
-        let vsock = vsock.ok_or_else(|| hypervisor_failed(&HypervisorError::NotStarted))?;
         let setting = agent_suite::Setting {
-            address: agent::address(&vsock),
+            address: self.address()?,
             busybox: suite.busybox.clone(),
             debian: self.request.debian_node(),
             only: suite.only.clone(),

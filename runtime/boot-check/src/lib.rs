@@ -11,6 +11,7 @@
 //! It must not know how images and kernels are built, nor how to build them.
 
 mod agent;
+mod bench;
 mod boot;
 pub mod breakage;
 pub mod checks;
@@ -21,6 +22,7 @@ pub mod request;
 mod svg;
 pub mod timeline;
 
+pub use agent_suite::bench::{AIM_BINARY, AIM_RESIDENT, Footprint, Measured, Plan};
 pub use boot::boot;
 pub use breakage::Breakage;
 pub use checks::{Check, Expectations, Init};
@@ -28,5 +30,5 @@ pub use classify::{Diagnosis, FailureClass};
 pub use failure::{BootFailure, Outcome};
 pub use hypervisor::{AcceleratorChoice, ToolPaths};
 pub use report::BootReport;
-pub use request::{BootRequest, Extension, RootDriver, Rootfs, Suite};
+pub use request::{Bench, BootRequest, Extension, RootDriver, Rootfs, Suite};
 pub use timeline::{Stage, StageTime, Timeline};

@@ -1,5 +1,6 @@
 //! The report of a guest that booted.
 
+use agent_suite::bench::Measured;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Check;
@@ -25,6 +26,9 @@ pub struct BootReport {
     pub checks: Vec<Check>,
     /// The guest's own words.
     pub guest: kata_agent_api::BootReport,
+    /// What the agent costs, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
 }
 
 impl BootReport {

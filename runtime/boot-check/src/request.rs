@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agent_suite::bench::Plan;
 use hypervisor::accelerator::{Accelerator, AcceleratorChoice};
 use hypervisor::device::{
     CpusConfig, InitrdConfig, KernelConfig, MachineConfig, MemoryConfig, NvdimmConfig,
@@ -71,6 +72,15 @@ pub struct Suite {
     pub only: Option<String>,
 }
 
+/// How the agent is measured, once the guest has booted.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// A statically linked busybox, of the host.
+    pub busybox: PathBuf,
+    /// How much is done.
+    pub plan: Plan,
+}
+
 /// Everything a boot needs.
 #[derive(Debug, Clone)]
 pub struct BootRequest {
@@ -93,6 +103,8 @@ pub struct BootRequest {
     pub extensions: Vec<Extension>,
     /// Calls every RPC of the agent before the guest powers off.
     pub suite: Option<Suite>,
+    /// Measures the agent before the guest powers off.
+    pub bench: Option<Bench>,
     /// Parameters put behind our own, so that they win.
     pub extra_kernel_params: Vec<String>,
     /// How long the whole boot and all checks may take.
@@ -127,6 +139,7 @@ impl BootRequest {
             verity: None,
             extensions: Vec::new(),
             suite: None,
+            bench: None,
             extra_kernel_params: Vec::new(),
             timeout: Duration::from_secs(120),
             expect,

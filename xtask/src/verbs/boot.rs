@@ -19,6 +19,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outcome, Failure> {
+    let (guest, report) = boot(project, flags, args, |request| {
+        if args.suite == Some(Suite::Agent) {
+            request.suite = Some(suite(project, flags, args)?);
+        }
+        Ok(())
+    })?;
+    let text = describe(&guest, &report);
+    let json = serde_json::from_str(&report.to_json())?;
+    Ok(Outcome { text, json })
+}
+
+/// Boots what `args` say, with what `more` asks for.
+pub(super) fn boot(
+    project: &Project,
+    flags: &Flags,
+    args: &Boot,
+    more: impl FnOnce(&mut BootRequest) -> Result<(), Failure>,
+) -> Result<(Guest, BootReport), Failure> {
     tools::require(project, "boot")?;
     // The kernel first: it may lack host tools, which is better said early.
     let kernel = match &args.kernel {
@@ -31,9 +49,7 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     let _ = tempfile::env::override_temp_dir(work.path());
     let driver = driver(args, &guest)?;
     let mut request = request(project, args, driver, &guest, kernel, work.path());
-    if args.suite == Some(Suite::Agent) {
-        request.suite = Some(suite(project, flags, args)?);
-    }
+    more(&mut request)?;
     for path in &args.extension {
         request.extend(extension(path)?);
     }
@@ -48,17 +64,12 @@ pub(crate) fn run(project: &Project, flags: &Flags, args: &Boot) -> Result<Outco
     }
     // Everything worth knowing is in the failure's one message.
     let report = outcome.map_err(|failure| anyhow::Error::new(*failure))?;
-    let text = describe(&guest, &report);
-    let json = serde_json::from_str(&report.to_json())?;
-    Ok(Outcome { text, json })
+    Ok((guest, report))
 }
 
 /// What the suite's containers are made of.
 fn suite(project: &Project, flags: &Flags, args: &Boot) -> Result<boot_check::Suite, Failure> {
-    tools::require(project, "suite")?;
-    let busybox = tools::TOOLS.iter().find(|tool| tool.name == "busybox");
-    let busybox = busybox.and_then(|tool| tools::find(project, tool));
-    let busybox = busybox.context("no busybox")?;
+    let busybox = busybox(project)?;
     let debian = build_image::build(
         project,
         flags.quiet,
@@ -67,8 +78,16 @@ fn suite(project: &Project, flags: &Flags, args: &Boot) -> Result<boot_check::Su
     Ok(boot_check::Suite { busybox, debian: Some(debian.artifact), only: args.case.clone() })
 }
 
+/// The host's busybox, which containers run.
+pub(super) fn busybox(project: &Project) -> Result<PathBuf, Failure> {
+    tools::require(project, "suite")?;
+    let busybox = tools::TOOLS.iter().find(|tool| tool.name == "busybox");
+    let busybox = busybox.and_then(|tool| tools::find(project, tool));
+    Ok(busybox.context("no busybox")?)
+}
+
 /// What is booted, and what is known of it.
-struct Guest {
+pub(super) struct Guest {
     path: PathBuf,
     kind: Kind,
     manifest: Option<Manifest>,

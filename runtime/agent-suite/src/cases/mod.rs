@@ -102,5 +102,6 @@ cases! {
         specs_that_make_no_sense
         links_lead_nowhere
         cycles_leave_nothing
+        ends_that_nobody_reads
     }
 }

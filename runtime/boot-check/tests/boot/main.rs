@@ -20,4 +20,5 @@
 mod broken;
 mod guest;
 mod healthy;
+mod measured;
 mod suite;

@@ -1,25 +1,28 @@
 //! `cargo xtask bench`: ours beside the peers', in the same run, on the same
-//! packages. It prints figures and asserts none: machines differ.
+//! packages, and the agent in a guest. It prints figures and asserts none, since
+//! machines differ; only what grows without end is a failure.
 
+mod agent;
 mod images;
 mod measure;
 mod peers;
 
 use crate::Outcome;
 use crate::failure::Failure;
-use crate::flags::{Bench, BenchKind};
+use crate::flags::{Bench, BenchKind, Flags};
 use crate::project::Project;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use std::process::Command;
 
 /// Runs of a build with nothing to do; the median counts.
 const RUNS: usize = 5;
 
-pub(crate) fn run(project: &Project, args: &Bench) -> Result<Outcome, Failure> {
-    let all = [BenchKind::Images, BenchKind::Unchanged];
+pub(crate) fn run(project: &Project, flags: &Flags, args: &Bench) -> Result<Outcome, Failure> {
+    let all = [BenchKind::Images, BenchKind::Unchanged, BenchKind::Agent];
     let what = if args.what.is_empty() { &all[..] } else { &args.what[..] };
     let mut text = String::new();
     let mut json = serde_json::Map::new();
+    let mut grown = Vec::new();
     for kind in what {
         match kind {
             BenchKind::Images => {
@@ -32,7 +35,18 @@ pub(crate) fn run(project: &Project, args: &Bench) -> Result<Outcome, Failure> {
                 text += &format!("nothing changed, cargo included: {seconds:.2} s\n");
                 json.insert("unchanged".into(), seconds.into());
             }
+            BenchKind::Agent => {
+                let (table, value, more) = agent::run(project, flags, args)?;
+                text += &table;
+                json.insert("agent".into(), value);
+                grown.extend(more);
+            }
         }
+    }
+    if !grown.is_empty() {
+        // The figures are what one wants to see then.
+        let what = format!("the agent's guest grows: {}", grown.join("; "));
+        return Err(anyhow!(text.trim_end().to_owned()).context(what).into());
     }
     Ok(Outcome { text, json: json.into() })
 }
