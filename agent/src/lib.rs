@@ -26,6 +26,7 @@ pub mod run;
 pub mod sandbox;
 pub mod server;
 pub mod storage;
+pub mod trace;
 pub mod uevent;
 
 /// Version of the agent, as `Version` answers it.

@@ -20,6 +20,7 @@ use crate::policy::Policy;
 use crate::reaper::{Reaper, Scope};
 use crate::sandbox::Paths;
 use crate::server::{Agent, Server, ServerError};
+use crate::trace::{Moment, Tracer};
 use crate::{VERSION, console, extension, init, logger, panic, uevent};
 
 const USAGE: &str = "usage: kata-agent [--version] [--help] [-c|--config FILE]";
@@ -117,6 +118,7 @@ fn prepare_and_serve(
     process_one: bool,
     config_file: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
+    let begun = Moment::now();
     logger::install();
     if process_one {
         let mut problems = Vec::new();
@@ -139,6 +141,19 @@ fn prepare_and_serve(
     {
         log::warn!("no log on vsock port {}: {error}", config.log_vport);
     }
+    let tracer = Tracer::start(config.tracing, begun);
+    let ended = work(os, process_one, &config, &tracer);
+    tracer.end(ended.is_ok());
+    ended
+}
+
+/// What the agent does once it knows how.
+fn work(
+    os: &Arc<dyn Os>,
+    process_one: bool,
+    config: &Config,
+    tracer: &Tracer,
+) -> Result<(), Box<dyn Error>> {
     let policy = Policy::load(Path::new(&config.policy_file))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -146,7 +161,7 @@ fn prepare_and_serve(
         .max_blocking_threads(8)
         .build()?;
     let scope = if process_one { Scope::Everything } else { Scope::OwnChildren };
-    drive(runtime, serve(Arc::clone(os), &config, policy, scope))?;
+    drive(runtime, serve(Arc::clone(os), config, policy, tracer, scope))?;
     Ok(())
 }
 
@@ -162,6 +177,7 @@ async fn serve(
     os: Arc<dyn Os>,
     config: &Config,
     policy: Policy,
+    tracer: &Tracer,
     scope: Scope,
 ) -> Result<(), ServerError> {
     let reaper = Arc::new(Reaper::new(scope));
@@ -176,7 +192,8 @@ async fn serve(
     let mem_agent = MemAgent::start(Arc::clone(&os), config.mem_agent);
     let agent = Agent::new(os, reaper, Paths::default());
     let agent = agent.with_devices(devices).with_mem_agent(mem_agent).with_policy(policy);
-    let agent = Arc::new(agent.with_pipe_size(config.container_pipe_size));
+    let agent = agent.with_pipe_size(config.container_pipe_size).with_tracer(tracer.clone());
+    let agent = Arc::new(agent);
     let port = config.passfd_listener_port;
     if port > 0
         && let Err(error) = agent.handover.listen(port)
@@ -184,6 +201,7 @@ async fn serve(
         log::warn!("no streams over connections to vsock port {port}: {error}");
     }
     let server = Server::start(&config.server_addr, Arc::clone(&agent)).await?;
+    tracer.serving();
     let why = tokio::select! {
         () = agent.wait_for_end() => "the sandbox has been destroyed",
         _ = terminate.recv() => "SIGTERM",

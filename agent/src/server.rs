@@ -23,6 +23,7 @@ use crate::resources::Resources;
 use crate::rpc::Service;
 use crate::sandbox::{Paths, Sandbox};
 use crate::storage::Tools;
+use crate::trace::Tracer;
 
 /// How long a device may take to appear, where nobody says.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -45,6 +46,8 @@ pub struct Agent {
     pub resources: Arc<Resources>,
     /// What requests are judged by.
     pub policy: Policy,
+    /// Makes spans of requests.
+    pub tracer: Tracer,
     /// Folders to work in.
     pub paths: Paths,
     /// All containers.
@@ -78,6 +81,7 @@ impl Agent {
             resources: Arc::new(Resources::new(devices.sys())),
             devices,
             policy: Policy::default(),
+            tracer: Tracer::default(),
             paths,
             containers: Containers::default(),
             options,
@@ -128,6 +132,13 @@ impl Agent {
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The same agent with spans.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
         self
     }
 

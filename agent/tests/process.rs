@@ -134,6 +134,28 @@ async fn a_service_answers_before_it_ends() {
     assert_eq!(agent.wait().code(), Some(0));
 }
 
+/// Nobody listens on the host's trace port, or there is no vsock at all: either way the
+/// agent serves and ends, and says once what is the matter.
+#[tokio::test]
+async fn spans_that_nobody_takes_are_no_reason_to_fail() {
+    let folder = folder();
+    let (mut command, address) = service(folder.path());
+    let mut agent = Running::start(command.env("KATA_AGENT_TRACING", "true"));
+    let part = if cfg!(feature = "tracing") {
+        "the host takes no spans"
+    } else {
+        agent.wait_for_line("tracing is not built in");
+        "ttRPC server started"
+    };
+    agent.wait_for_line(part);
+    let rpc = connected(&address).await;
+    let context = context::with_timeout(i64::try_from(LONG.as_nanos()).unwrap());
+    rpc.destroy_sandbox(context, &DestroySandboxRequest::new()).await.unwrap();
+    assert_eq!(agent.wait().code(), Some(0));
+    let again = agent.lines.iter().filter(|line| line.contains("tracing is not built in")).count();
+    assert_eq!(again, 0);
+}
+
 #[test]
 fn a_service_that_can_not_listen_says_so() {
     let mut command = Command::new(AGENT);

@@ -104,20 +104,26 @@ macro_rules! agent_service {
             $(
                 async fn $verb(
                     &self,
-                    _: &TtrpcContext,
+                    context: &TtrpcContext,
                     request: $request,
                 ) -> ttrpc::Result<$response> {
                     log::debug!(concat!("request ", stringify!($verb)));
-                    let name = type_name(stringify!($request));
-                    let verdict = self.agent.policy.check(name, &request);
-                    // Output that must not be seen is still read, or its writer would
-                    // be held up.
-                    let blanked = verdict.is_err() && name == BLANKED;
-                    if !blanked {
-                        verdict.map_err(Fault::from)?;
-                    }
-                    let answer = $verb::call(&self.agent, request).await?;
-                    Ok(if blanked { Default::default() } else { answer })
+                    let span = self.agent.tracer.rpc(stringify!($verb), context, &request);
+                    let answer = async {
+                        let name = type_name(stringify!($request));
+                        let verdict = self.agent.policy.check(name, &request);
+                        // Output that must not be seen is still read, or its writer
+                        // would be held up.
+                        let blanked = verdict.is_err() && name == BLANKED;
+                        if !blanked {
+                            verdict.map_err(Fault::from)?;
+                        }
+                        let answer = $verb::call(&self.agent, request).await?;
+                        Ok(if blanked { Default::default() } else { answer })
+                    };
+                    let answer = answer.await;
+                    span.end(&answer);
+                    answer
                 }
             )*
         }

@@ -62,7 +62,8 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
             "--locked",
             "--features",
             "xtask/end-to-end,osbuilder/end-to-end,image/kernel-tests,kata-agent/policy,\
-             guest-container/runc-oracle,kata-agent-ctl/guest-tests",
+             kata-agent/tracing,guest-container/runc-oracle,\
+             kata-agent-ctl/guest-tests",
             "--",
             "-Dwarnings",
         ],
@@ -88,7 +89,8 @@ pub(crate) fn run(project: &Project, args: &Ci) -> Result<Outcome, Failure> {
         test.extend([
             "--features",
             "xtask/end-to-end,boot-check/boot-tests,osbuilder/end-to-end,image/kernel-tests,\
-             kata-agent/policy,guest-container/runc-oracle,kata-agent-ctl/guest-tests",
+             kata-agent/policy,kata-agent/tracing,guest-container/runc-oracle,\
+             kata-agent-ctl/guest-tests",
         ]);
     }
     let kernel = if args.quick { PathBuf::new() } else { build_kernel::usual(project, true)? };
