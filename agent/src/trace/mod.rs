@@ -1,6 +1,6 @@
 //! Spans for whoever wants to see where a guest's time goes: one for the agent's
-//! life, one for its start and one for each RPC, sent to the host in the form that
-//! kata-trace-forwarder reads. With the feature `tracing` and `agent.trace` only;
+//! life, one for its start and one for each RPC, sent to the host, where
+//! kata-trace-forwarder listens. With the feature `tracing` and `agent.trace` only;
 //! without the feature nothing of this costs a byte. It must not know what a request
 //! does, and nothing of a request but its ids gets into a span.
 

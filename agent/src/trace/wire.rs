@@ -1,7 +1,7 @@
 //! Spans as bytes: eight of them say how many follow, most significant first, and
 //! those are JSON as serde makes it of `SpanData` of the crate opentelemetry 0.14,
-//! which is what the forwarder's end of the line reads. Field names and their order
-//! are its own. It must not know where the bytes go.
+//! which is what Kata's own agent sends since it gave up bincode. Field names and their
+//! order are that crate's. It must not know where the bytes go.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
