@@ -109,19 +109,19 @@ macro_rules! agent_service {
                 ) -> ttrpc::Result<$response> {
                     log::debug!(concat!("request ", stringify!($verb)));
                     let span = self.agent.tracer.rpc(stringify!($verb), context, &request);
-                    let answer = async {
-                        let name = type_name(stringify!($request));
-                        let verdict = self.agent.policy.check(name, &request);
-                        // Output that must not be seen is still read, or its writer
-                        // would be held up.
-                        let blanked = verdict.is_err() && name == BLANKED;
-                        if !blanked {
-                            verdict.map_err(Fault::from)?;
-                        }
-                        let answer = $verb::call(&self.agent, request).await?;
-                        Ok(if blanked { Default::default() } else { answer })
+                    let name = type_name(stringify!($request));
+                    let verdict = self.agent.policy.check(name, &request);
+                    // Output that must not be seen is still read, or its writer would
+                    // be held up.
+                    let blanked = verdict.is_err() && name == BLANKED;
+                    let answer = match verdict {
+                        Err(denied) if !blanked => Err(denied.into()),
+                        _ => $verb::call(&self.agent, request).await,
                     };
-                    let answer = answer.await;
+                    let answer = match answer {
+                        Ok(_) if blanked => Ok(Default::default()),
+                        answer => answer.map_err(ttrpc::Error::from),
+                    };
                     span.end(&answer);
                     answer
                 }
