@@ -15,6 +15,10 @@ use super::wire;
 /// How long the agent's end waits until all spans have been taken.
 const LAST_SPANS: Duration = Duration::from_secs(1);
 
+/// How long the host's end of the line may take to close. Not every vsock device tells
+/// it that this end is through.
+const LAST_BYTES: Duration = Duration::from_millis(100);
+
 /// How long to wait until the host is tried a third time, and the most later on. The
 /// second time is at once, for a line that broke may be had anew.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -55,8 +59,8 @@ impl Exporter {
         self.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.recv_timeout(LAST_SPANS) == Err(RecvTimeoutError::Timeout) {
-            let (waiting, dropped) = (self.queue.len(), self.queue.take_dropped());
-            log::warn!("the host does not read spans: {waiting} were left, {dropped} dropped");
+            let (left, dropped) = (self.queue.len() + 1, self.queue.take_dropped());
+            log::warn!("the host does not read spans: {left} were left, {dropped} dropped");
         }
     }
 }
@@ -82,10 +86,10 @@ impl Sender {
         // Bytes may still lie in this machine when it stops; the host closes its end
         // when it has read them all.
         if let Some(mut line) = self.line
-            && line.finish().is_ok()
+            && line.finish(LAST_BYTES).is_ok()
         {
-            let mut nothing = [0; 64];
-            while line.read(&mut nothing).is_ok_and(|read| read > 0) {}
+            // Its end, or no answer: it has nothing to say.
+            let _ = line.read(&mut [0]);
         }
     }
 
@@ -96,7 +100,7 @@ impl Sender {
         while let Err(error) = self.write(frame) {
             // Half a span may be out; what follows must not be taken for its rest.
             self.line = None;
-            if self.queue.is_closed() {
+            if failed && self.queue.is_closed() {
                 let (left, dropped) = (self.queue.len() + 1, self.queue.take_dropped());
                 log::warn!("the host takes no spans: {error}; {left} were left, {dropped} dropped");
                 return false;

@@ -4,28 +4,32 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use kata_agent_api::ports;
 use vsock::VsockStream;
 
 /// A connection; what is read from it is its end alone.
 pub trait Line: Read + Write + Send {
-    /// Tells the other end that nothing more comes.
+    /// Tells the other end that nothing more comes; a read then lasts no longer than
+    /// `patience`.
     ///
     /// # Errors
     ///
     /// When the connection is gone.
-    fn finish(&self) -> io::Result<()>;
+    fn finish(&self, patience: Duration) -> io::Result<()>;
 }
 
 impl Line for VsockStream {
-    fn finish(&self) -> io::Result<()> {
+    fn finish(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))?;
         self.shutdown(Shutdown::Write)
     }
 }
 
 impl Line for UnixStream {
-    fn finish(&self) -> io::Result<()> {
+    fn finish(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))?;
         self.shutdown(Shutdown::Write)
     }
 }
