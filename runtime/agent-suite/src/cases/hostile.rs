@@ -42,9 +42,11 @@ pub(super) async fn callers_that_go(guest: &Guest) -> Result<(), Trouble> {
     let read =
         ReadStreamRequest { container_id: id(), exec_id: id(), len: 100, ..Default::default() };
     let wait = WaitProcessRequest { container_id: id(), exec_id: id(), ..Default::default() };
+    // Not its output: until the agent has seen that the caller is gone, such a call may
+    // still take a piece.
     let both = async {
         let soon = || with_duration(Duration::from_secs(60));
-        tokio::join!(other.read_stdout(soon(), &read), other.wait_process(soon(), &wait))
+        tokio::join!(other.read_stderr(soon(), &read), other.wait_process(soon(), &wait))
     };
     // Both are under way when the connection goes.
     let gone = timeout(Duration::from_millis(300), both).await;
