@@ -393,6 +393,7 @@ impl Making<'_> {
         {
             cgroup.limit(resources)?;
         }
+        let policy = policy(spec)?;
         let rootfs = bundle.join(root.path());
         let rootfs = rootfs
             .canonicalize()
@@ -426,7 +427,6 @@ impl Making<'_> {
             },
             setup,
         )?;
-        let policy = policy(spec)?;
         let mut run = |pid: i32| {
             cgroup.limit_devices(&policy)?;
             let state = &state(id, spec, bundle, ContainerState::Creating, pid)?;

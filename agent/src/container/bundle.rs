@@ -48,7 +48,7 @@ pub fn make(
         let source = old.display().to_string();
         let bind = Mount { source: &source, target: &root, fstype: "", options: "bind" };
         if let Err(error) = os.mount(&bind) {
-            remove(os, &bundle.folder, bundle.root_is_bound);
+            remove(os, &bundle.folder);
             return Err((format!("can't bind {source} to {}", root.display()), error));
         }
         bundle.root_is_bound = true;
@@ -57,18 +57,28 @@ pub fn make(
     let file = bundle.folder.join("config.json");
     let written = text.and_then(|text| os.write(&file, text.as_bytes()));
     if let Err(error) = written {
-        remove(os, &bundle.folder, bundle.root_is_bound);
+        unbind(os, &bundle);
+        remove(os, &bundle.folder);
         return Err((format!("can't write {}", file.display()), error));
     }
     Ok(bundle)
 }
 
-/// Takes a bundle away. Failures are logged: there is nothing else to do about them.
-pub fn remove(os: &dyn Os, folder: &Path, root_is_bound: bool) {
-    if root_is_bound && let Err(error) = os.unmount(&folder.join("rootfs"), true) {
+/// Takes the root filesystem away that was bound into a bundle. A failure is logged: there
+/// is nothing else to do about it.
+pub fn unbind(os: &dyn Os, bundle: &Bundle) {
+    let folder = &bundle.folder;
+    if bundle.root_is_bound
+        && let Err(error) = os.unmount(&folder.join("rootfs"), true)
+    {
         log::warn!("can't unmount the root filesystem of {}: {error}", folder.display());
     }
-    // What is mounted there still is another's, and stays.
+}
+
+/// Takes a bundle's folder away, once nothing of a storage is mounted there any more. A
+/// failure is logged.
+pub fn remove(os: &dyn Os, folder: &Path) {
+    // What is mounted there all the same is another's, and stays.
     if let Err(error) = os.remove_tree(folder) {
         log::warn!("can't remove {}: {error}", folder.display());
     }

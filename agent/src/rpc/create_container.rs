@@ -35,6 +35,11 @@ async fn create(agent: &Arc<Agent>, request: CreateContainerRequest) -> Result<(
     let id = request.container_id.clone();
     let known = || Fault::AlreadyExists(format!("there is a container {id:?} already"));
     check_name(&id)?;
+    if let Some(mount) = request.shared_mounts.first() {
+        let text =
+            format!("mounts of another container, such as {:?}, can't be shared", mount.name);
+        return Err(Fault::Unimplemented(text));
+    }
     let place = agent.containers.reserve(&id).ok_or_else(known)?;
     let wire = request.OCI.as_ref();
     let wire = wire.ok_or_else(|| Fault::InvalidArgument("the request has no OCI".to_owned()))?;
@@ -51,6 +56,7 @@ async fn create(agent: &Arc<Agent>, request: CreateContainerRequest) -> Result<(
         Ok(record) => record,
         Err(fault) => {
             drop_storages(agent, &storages).await;
+            bundle::remove(agent.os.as_ref(), &agent.paths.container(&id));
             return Err(fault);
         }
     };
@@ -111,7 +117,7 @@ async fn with_storages(
     match with_bundle(agent, request, spec, &bundle).await {
         Ok(record) => Ok(record),
         Err(fault) => {
-            bundle::remove(os, &bundle.folder, bundle.root_is_bound);
+            bundle::unbind(os, &bundle);
             Err(fault)
         }
     }

@@ -9,7 +9,8 @@ use protobuf::well_known_types::empty::Empty;
 
 use super::container::{find, to_the_end};
 use super::{Fault, in_background};
-use crate::container::{Record, bundle};
+use crate::container::Record;
+use crate::container::bundle::{self, Bundle};
 use crate::server::Agent;
 
 pub(super) async fn call(
@@ -47,10 +48,13 @@ pub(super) async fn remove(agent: &Arc<Agent>, record: &Arc<Record>) -> Result<(
     *removed = true;
     let id = record.container.id();
     let os = agent.os.as_ref();
-    bundle::remove(os, &agent.paths.container(id), record.root_is_bound);
+    let folder = agent.paths.container(id);
+    let bundle = Bundle { folder, root_is_bound: record.root_is_bound };
+    bundle::unbind(os, &bundle);
     if let Some(sandbox) = agent.sandbox.lock().await.as_mut() {
         sandbox.storages.drop_all(os, &record.storages);
     }
+    bundle::remove(os, &bundle.folder);
     agent.containers.forget(id);
     log::info!(id = id; "container removed");
     Ok(())

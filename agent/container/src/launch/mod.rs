@@ -57,7 +57,7 @@ struct First {
 
 fn first_namespaces(linux: &Linux) -> Result<First, Error> {
     let mut first = First { flags: 0, joined: Vec::new(), maps: false };
-    let maps = namespaces::are_joined_before(linux);
+    let joined_before = namespaces::are_joined_before(linux);
     for one in linux.namespaces().iter().flatten() {
         match (one.typ(), given(one.path().as_deref())) {
             (LinuxNamespaceType::Pid, None) => first.flags |= libc::CLONE_NEWPID,
@@ -65,7 +65,7 @@ fn first_namespaces(linux: &Linux) -> Result<First, Error> {
                 first.flags |= libc::CLONE_NEWUSER;
                 first.maps = true;
             }
-            (kind, Some(path)) if kind == LinuxNamespaceType::Pid || maps(kind) => {
+            (kind, Some(path)) if kind == LinuxNamespaceType::Pid || joined_before(kind) => {
                 let what = || format!("can't open the {kind} namespace {}", path.display());
                 let file = File::open(path).during(what)?;
                 first.joined.push((namespaces::flag(kind), namespaces::file(kind), file));

@@ -5,8 +5,8 @@ use kata_agent_api::agent::{
     GetDiagnosticDataRequest, GetIPTablesRequest, GetMetricsRequest, GuestDetailsRequest,
     ListInterfacesRequest, ListRoutesRequest, MemAgentCompactConfig, MemAgentMemcgConfig,
     MemHotplugByProbeRequest, OnlineCPUMemRequest, RemoveStaleVirtiofsShareMountsRequest,
-    ReseedRandomDevRequest, SetGuestDateTimeRequest, SetIPTablesRequest, UpdateInterfaceRequest,
-    UpdateRoutesRequest,
+    ReseedRandomDevRequest, SetGuestDateTimeRequest, SetIPTablesRequest, SetPolicyRequest,
+    UpdateInterfaceRequest, UpdateRoutesRequest,
 };
 use kata_agent_api::types::{IPAddress, Interface};
 use protobuf::MessageField;
@@ -30,7 +30,15 @@ pub(super) async fn what_it_is(guest: &Guest) -> Result<(), Trouble> {
     contains("the metrics", &metrics, "kata_guest_meminfo")?;
     let request = GetDiagnosticDataRequest { log_type: "no".to_owned(), ..Default::default() };
     let answer = guest.rpc.get_diagnostic_data(guest.soon(), &request).await;
-    refused("data of no type", answer, Code::INVALID_ARGUMENT, "termination_log")
+    refused("data of no type", answer, Code::INVALID_ARGUMENT, "termination_log")?;
+    // No policy reads like this, whether the agent was built to know any or not.
+    let request = SetPolicyRequest { policy: "no policy".to_owned(), ..Default::default() };
+    match guest.rpc.set_policy(guest.soon(), &request).await {
+        Err(ttrpc::Error::RpcStatus(status)) if status.code() == Code::UNIMPLEMENTED => {
+            contains("what it lacks", &status.message, "feature policy")
+        }
+        answer => refused("no policy", answer, Code::INVALID_ARGUMENT, "SetPolicy"),
+    }
 }
 
 pub(super) async fn clock_and_chance(guest: &Guest) -> Result<(), Trouble> {
